@@ -1,0 +1,1 @@
+"""Model and images in, pooled activations out: layers, hooks, pooling, one streamed pass."""

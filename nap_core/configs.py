@@ -1,0 +1,97 @@
+"""Parameters: frozen, compared by value, checked once; `help` is what the widget and ``--help`` show.
+
+Everything here can change a result and is therefore part of the cache key. Device, batch size and number of workers
+cannot, and have no place here.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, fields, replace
+from typing import Any
+
+from nap_core.errors import ConfigError, UnknownNameError, listed
+
+POOLINGS: dict[str, tuple[str, ...]] = {
+    "mean": ("mean",),
+    "mean_std": ("mean", "std"),
+    "max": ("max",),
+    "min_max": ("min", "max"),
+    "none": ("value",),
+    "cls": ("cls",),
+    "patch_mean": ("mean",),
+}
+"""Pooling → the numbers it keeps per unit, in the order in which they stand in a row (all means, then all stds)."""
+
+SCALINGS = ("unit_max", "reference", "p99", "zscore", "none")
+REDUCTIONS = ("none", "pca", "umap")
+METRICS = ("euclidean", "manhattan", "chebyshev")
+
+
+def _option(default: Any, text: str, **limits: Any) -> Any:
+    return field(default=default, metadata={"help": text, **limits})
+
+
+@dataclass(frozen=True, slots=True)
+class ClusterConfig:
+    """How a layer's activations become patterns. The defaults are the published method (arXiv 2206.10611)."""
+
+    scaling: str = _option("unit_max", "how units are made comparable before distances are taken", choices=SCALINGS)
+    center: bool = _option(False, "subtract each unit's mean over all images")
+    row_l2: bool = _option(False, "scale each image's row to length 1, so that distances follow the angle (cosine)")
+    reduction: str = _option("none", "follow the manifold in fewer dimensions before clustering", choices=REDUCTIONS)
+    n_components: int = _option(5, "dimensions after the reduction", low=1, high=100)
+    n_neighbors: int = _option(15, "neighbours UMAP looks at: fewer is finer", low=2, high=200)
+    min_cluster_size: int = _option(5, "fewest images that count as a pattern", low=2, high=100_000)
+    min_samples: int = _option(
+        5, "neighbours that make a place dense: more is stricter, with more noise", low=1, high=1000
+    )
+    cluster_selection_method: str = _option(
+        "leaf", "leaf: the finest patterns; eom: the most lasting ones", choices=("leaf", "eom")
+    )
+    cluster_selection_epsilon: float = _option(0.0, "patterns closer than this distance stay one", low=0.0, high=1e9)
+    metric: str = _option("euclidean", "distance between two images' rows", choices=METRICS)
+    seed: int = _option(0, "seed of whatever draws at random", low=0, high=2**32 - 1)
+
+    def __post_init__(self) -> None:
+        for parameter in fields(self):
+            value, limits = getattr(self, parameter.name), parameter.metadata
+            if "choices" in limits and value not in limits["choices"]:
+                raise ConfigError(
+                    f"{parameter.name}={value!r} is not one of {listed(limits['choices'])}; choose one of these."
+                )
+            if "low" in limits and not limits["low"] <= value <= limits["high"]:
+                raise ConfigError(
+                    f"{parameter.name}={value} is outside {limits['low']} … {limits['high']}; choose a value inside."
+                )
+
+
+RECIPES: dict[str, ClusterConfig] = {
+    "covering": ClusterConfig(
+        scaling="none",
+        center=True,
+        row_l2=True,
+        reduction="umap",
+        n_components=5,
+        n_neighbors=15,
+        min_cluster_size=8,
+        min_samples=1,
+        cluster_selection_method="eom",
+    ),
+    "published": ClusterConfig(),
+}
+"""Named settings. `published` is the paper's; `covering` follows the manifold, so that most images find a pattern."""
+
+
+def recipe(name: str, **changes: Any) -> ClusterConfig:
+    """Return the recipe `name` with single fields changed.
+
+    Raises
+    ------
+    UnknownNameError
+        If there is no such recipe.
+    ConfigError
+        If a changed value is outside its range.
+    """
+    if name not in RECIPES:
+        raise UnknownNameError(f"No recipe '{name}'; there are {listed(RECIPES)}.")
+    return replace(RECIPES[name], **changes)

@@ -1,0 +1,1 @@
+"""Activations in, patterns out, and what can be said of them."""
