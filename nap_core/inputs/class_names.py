@@ -1,0 +1,72 @@
+"""Names for the numbers of a classifier's outputs, from a list or from a file."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from nap_core.errors import InputError
+
+ClassNames = Sequence[str] | Path | str
+_MOST_BYTES = 10_000_000
+
+
+def class_names_from(source: ClassNames, n_classes: int | None = None) -> tuple[str, ...]:
+    """Return the class names in the order of the outputs.
+
+    Parameters
+    ----------
+    source
+        The names, or a file: text with a name per line, or JSON — a list of names, a list of ``[id, name]``,
+        ``{"0": name, …}`` or ``{name: 0, …}``.
+    n_classes
+        How many there must be; None where the number of outputs is not known.
+
+    Raises
+    ------
+    InputError
+        If the file cannot be read, or the number of names is another one.
+    """
+    names = _read(Path(source)) if isinstance(source, (str, Path)) else tuple(map(str, source))
+    if names and n_classes is not None and len(names) != n_classes:
+        raise InputError(
+            f"{len(names)} class names for {n_classes} outputs; give one name per output, in the order of the outputs, "
+            "or none."
+        )
+    return names
+
+
+def _read(path: Path) -> tuple[str, ...]:
+    try:
+        if path.stat().st_size > _MOST_BYTES:
+            raise InputError(f"{path.name} is too large for a list of class names; a name per line is enough.")
+        text = path.read_text(encoding="utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"The class names {path} cannot be read ({error}); give a text or JSON file.") from error
+    if text.lstrip()[:1] not in ("[", "{"):
+        return tuple(line.strip() for line in text.splitlines() if line.strip())
+    try:
+        return _from_json(json.loads(text))
+    except (ValueError, TypeError, KeyError, IndexError, RecursionError) as error:
+        raise InputError(
+            f"{path.name} is no list of class names; JSON may be a list of names, a list of [id, name], "
+            '{"0": name, …} or {name: 0, …}, with every number from 0 on.'
+        ) from error
+
+
+def _from_json(content: Any) -> tuple[str, ...]:
+    if isinstance(content, dict):
+        by_name = all(isinstance(value, int) for value in content.values())
+        pairs = {int(v): k for k, v in content.items()} if by_name else {int(k): v for k, v in content.items()}
+        content = [pairs[number] for number in range(len(content))]
+    return tuple(map(_name, content))
+
+
+def _name(entry: Any) -> str:
+    """Return the name in an entry: itself, or what stands last in ``[id, name]``."""
+    entry = entry[-1] if isinstance(entry, list) else entry
+    if not isinstance(entry, str):
+        raise TypeError(type(entry).__name__)
+    return entry
