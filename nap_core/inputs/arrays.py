@@ -130,8 +130,8 @@ def as_pictures(array: NDArray[Any], called: str = "the array") -> NDArray[np.ui
     Parameters
     ----------
     array
-        [image, h, w], [image, h, w, 1 or 3], or channels first as in PyTorch, [image, 1 or 3, h, w]; bool, uint8, uint16
-        (65,535 is white), whole numbers 0 … 255 of any other type, or floats 0 … 1.
+        [image, h, w], [image, h, w, 1 or 3], or channels first as in PyTorch, [image, 1 or 3, h, w]; bool, uint8,
+        uint16, whole numbers 0 … 255 of any other type, or floats 0 … 1.
     called
         The array's name in errors.
 

@@ -124,7 +124,10 @@ def _unambiguous(short: dict[str, str]) -> dict[str, str]:
 def _rows(table: Path) -> dict[str, str]:
     try:
         with table.open(encoding="utf-8-sig", newline="") as file:
-            rows = [row for row in csv.reader(file) if row]
+            first = file.readline()
+            file.seek(0)
+            separator = next((one for one in ",;\t" if one in first), ",")  # spreadsheets differ by country
+            rows = [row for row in csv.reader(file, delimiter=separator) if row]
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise InputError(
             f"The table of classes '{table.name}' cannot be read ({error}). Save it as CSV, UTF-8."

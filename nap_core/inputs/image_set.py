@@ -1,7 +1,7 @@
 """Sets of images in a fixed order, opened one at a time, when they are asked for.
 
-An image is known by its id, the path inside the set; a set is known by its fingerprint, the digest of all ids, bytes and
-targets.
+An image is known by its id, the path inside the set; a set is known by its fingerprint, the digest of all ids, bytes
+and targets.
 """
 
 from __future__ import annotations

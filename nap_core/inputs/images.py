@@ -217,7 +217,12 @@ def _load_one(path: Path, progress: Progress | None) -> ImageSet:
         return _from_folder(path, f"the folder '{path.resolve().name}'", progress)
     if not path.is_file():
         raise InputError(f"There is no file or folder '{path}'. Give {_POSSIBLE}.")
-    if kind_of_array(path) in ("npz", "npy", "idx"):
+    kind = kind_of_array(path)
+    if kind == "idx labels":
+        raise InputError(
+            f"'{path.name}' holds the labels of an IDX file. Give the file of its images, with this beside it."
+        )
+    if kind is not None:
         table = read_table(path)
         return images_from_arrays(
             table.picture, table.target, table.class_names, table.ids, f"the array file '{path.name}'"

@@ -1,0 +1,465 @@
+"""Images of every kind in, one kind out; what cannot be read is told by name."""
+
+from __future__ import annotations
+
+import io
+import os
+import struct
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from nap_core.errors import ArchiveError, InputError, UnsafeFileError
+from nap_core.inputs import pictures
+from nap_core.inputs.images import images_from_arrays, load_images, thumbnail
+from nap_core.types import NOISE
+
+RAMP = np.linspace(0, 255, 48 * 32).reshape(32, 48).astype(np.uint8)
+COLOUR = np.random.default_rng(0).integers(0, 256, (32, 48, 3), np.uint8)
+
+
+def save(path: Path, value: object = 0, **options: object) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    picture = value if isinstance(value, Image.Image) else Image.new("RGB", (12, 10), (int(str(value)), 7, 7))
+    picture.save(path, **options)  # type: ignore[arg-type]
+    return path
+
+
+def only(path: Path) -> Image.Image:
+    return load_images(path).picture(0)
+
+
+# ---------------------------------------------------------------------------------------------- kinds of pictures
+
+
+def test_grey_stays_grey(tmp_path: Path) -> None:
+    picture = only(save(tmp_path / "a.png", Image.fromarray(RAMP)))
+    assert picture.mode == "L"
+    assert np.array_equal(np.asarray(picture), RAMP)
+
+
+def test_one_bit_becomes_black_and_white(tmp_path: Path) -> None:
+    picture = only(save(tmp_path / "a.png", Image.fromarray(RAMP > 100)))
+    assert picture.mode == "L"
+    assert set(np.unique(np.asarray(picture))) == {0, 255}
+
+
+@pytest.mark.parametrize("ending", ["png", "tif"])
+def test_16_bit_is_scaled_not_cut(tmp_path: Path, ending: str) -> None:
+    wide = RAMP.astype(np.uint16) * 257
+    picture = only(save(tmp_path / f"a.{ending}", Image.fromarray(wide)))
+    assert picture.mode == "L"
+    assert np.array_equal(np.asarray(picture), RAMP)
+
+
+def test_32_bit_and_float_are_scaled(tmp_path: Path) -> None:
+    whole = only(save(tmp_path / "i.tif", Image.fromarray(RAMP.astype(np.int32) * 257)))
+    unit = only(save(tmp_path / "f.tif", Image.fromarray(RAMP.astype(np.float32) / 255)))
+    far = only(save(tmp_path / "far.tif", Image.fromarray(RAMP.astype(np.float32) * 10 - 1000)))
+    assert all(np.array_equal(np.asarray(picture), RAMP) for picture in (whole, unit, far))
+
+
+def test_a_float_picture_with_nan_is_read(tmp_path: Path) -> None:
+    values = np.full((4, 4), 0.5, np.float32)
+    values[0, 0] = np.nan
+    assert np.asarray(only(save(tmp_path / "a.tif", Image.fromarray(values)))).tolist()[0] == [0, 128, 128, 128]
+
+
+def test_transparency_lies_over_white(tmp_path: Path) -> None:
+    rgba = np.zeros((2, 2, 4), np.uint8)
+    rgba[0, 0] = (10, 20, 30, 255)
+    picture = only(save(tmp_path / "a.png", Image.fromarray(rgba)))
+    assert picture.mode == "RGB"
+    assert np.asarray(picture).tolist() == [[[10, 20, 30], [255] * 3], [[255] * 3, [255] * 3]]
+
+
+def test_grey_with_transparency_stays_grey(tmp_path: Path) -> None:
+    picture = only(save(tmp_path / "a.png", Image.new("LA", (3, 3), (9, 0))))
+    assert (picture.mode, picture.getpixel((0, 0))) == ("L", 255)
+
+
+def test_palette_with_a_transparent_colour(tmp_path: Path) -> None:
+    palette = Image.new("P", (4, 4), 1)
+    palette.putpalette([0, 0, 0, 200, 0, 0])
+    palette.putpixel((0, 0), 0)
+    picture = only(save(tmp_path / "a.png", palette, transparency=0))
+    assert (picture.mode, picture.getpixel((0, 0)), picture.getpixel((1, 1))) == ("RGB", (255, 255, 255), (200, 0, 0))
+
+
+def test_cmyk_becomes_rgb(tmp_path: Path) -> None:
+    red = Image.new("CMYK", (16, 16), (0, 255, 255, 0))
+    picture = only(save(tmp_path / "a.jpg", red, quality=95))
+    r, g, b = picture.getpixel((5, 5))  # type: ignore[misc]
+    assert picture.mode == "RGB"
+    assert r > 240
+    assert max(g, b) < 15
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_exif_orientation_is_obeyed(tmp_path: Path, orientation: int) -> None:
+    turned = Image.fromarray(COLOUR)
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    picture = only(save(tmp_path / "a.png", turned, exif=exif))
+    assert picture.size == ((48, 32) if orientation < 5 else (32, 48))
+    expected = {1: COLOUR, 3: COLOUR[::-1, ::-1], 6: np.rot90(COLOUR, -1), 8: np.rot90(COLOUR)}
+    if orientation in expected:
+        assert np.array_equal(np.asarray(picture), expected[orientation])
+    assert 0x0112 not in picture.getexif()
+
+
+@pytest.mark.parametrize("ending", ["gif", "png", "webp", "tif"])
+def test_first_frame_of_an_animation(tmp_path: Path, ending: str) -> None:
+    frames = [Image.new("RGB", (8, 8), colour) for colour in ("red", "lime", "blue")]
+    frames[0].save(tmp_path / f"a.{ending}", save_all=True, append_images=frames[1:])
+    r, g, b = only(tmp_path / f"a.{ending}").getpixel((4, 4))  # type: ignore[misc]
+    assert r > 200
+    assert max(g, b) < 50
+
+
+def test_content_counts_not_the_ending(tmp_path: Path) -> None:
+    save(tmp_path / "a.jpg", 3, format="PNG")
+    save(tmp_path / "b", 4, format="PNG")
+    (tmp_path / "c.png").write_text("not a picture")
+    images = load_images(tmp_path)
+    assert images.ids == ("a.jpg", "b")
+    assert [one.name for one in images.skipped] == ["c.png"]
+
+
+def test_at_least_decodes_a_large_jpeg_smaller(tmp_path: Path) -> None:
+    images = load_images(save(tmp_path / "a.jpg", Image.new("RGB", (800, 640))))
+    assert images.picture(0).size == (800, 640)
+    assert images.picture(0, at_least=100).size == (200, 160)  # a fourth: an eighth would have 80 pixels on one side
+    assert images.picture(0, at_least=700).size == (800, 640)
+
+
+# ------------------------------------------------------------------------------------------------ unreadable ones
+
+
+def cut(path: Path, share: float) -> None:
+    path.write_bytes(path.read_bytes()[: int(path.stat().st_size * share)])
+
+
+@pytest.mark.parametrize("ending", ["jpg", "png", "gif", "webp", "bmp"])
+def test_truncated_files_are_skipped_by_name(tmp_path: Path, ending: str) -> None:
+    save(tmp_path / "good.png")
+    cut(save(tmp_path / f"bad.{ending}", Image.fromarray(COLOUR).resize((300, 200))), 0.6)
+    images = load_images(tmp_path)
+    assert images.ids == ("good.png",)
+    assert [one.name for one in images.skipped] == [f"bad.{ending}"]
+    assert images.skipped[0].reason
+
+
+def test_200_megapixels_are_refused_before_decoding(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    save(tmp_path / "good.png")
+    save(tmp_path / "huge.png", Image.new("1", (20_000, 10_000)))
+    monkeypatch.setattr(Image.Image, "load", lambda *_: pytest.fail("decoded"))
+    with pytest.raises(InputError, match=r"huge\.png.*more than 100 megapixels"):
+        load_images(tmp_path / "huge.png")
+    monkeypatch.undo()
+    monkeypatch.setattr(pictures, "MAX_PIXELS", 1000)
+    save(tmp_path / "large.png", Image.new("1", (40, 30)))
+    skipped = {one.name: one.reason for one in load_images(tmp_path).skipped}
+    assert "megapixels" in skipped["huge.png"]
+    assert "40 × 30" in skipped["large.png"]
+
+
+def test_an_iphone_picture_is_told(tmp_path: Path) -> None:
+    save(tmp_path / "a.png")
+    (tmp_path / "b.HEIC").write_bytes(b"\0\0\0\x18ftypheic" + bytes(50))
+    assert [one.name for one in load_images(tmp_path).skipped] == ["b.HEIC"]
+
+
+def test_eps_never_starts_a_program(tmp_path: Path) -> None:
+    (tmp_path / "a.eps").write_text("%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 10 10\n%%EndComments\n")
+    with pytest.raises(InputError, match=r"a\.eps.*not a picture of a known kind"):
+        load_images(tmp_path)
+
+
+def test_text_hidden_and_macos_files_are_passed_over(tmp_path: Path) -> None:
+    save(tmp_path / "a.png")
+    save(tmp_path / "__MACOSX" / "b.png")
+    save(tmp_path / ".git" / "c.png")
+    (tmp_path / "._a.png").write_bytes(b"resource fork")
+    for name in ("notes.txt", "labels.csv", "README.md"):
+        (tmp_path / name).write_text("text")
+    images = load_images(tmp_path)
+    assert (images.ids, images.skipped) == (("a.png",), ())
+
+
+def test_no_readable_image_names_the_reasons(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="is empty"):
+        load_images(tmp_path)
+    (tmp_path / "a.txt").write_text("text")
+    with pytest.raises(InputError, match="none is a picture"):
+        load_images(tmp_path)
+    (tmp_path / "b.jpg").write_bytes(b"")
+    with pytest.raises(InputError, match=r"b\.jpg.*not a picture"):
+        load_images(tmp_path)
+    with pytest.raises(InputError, match="no file or folder"):
+        load_images(tmp_path / "missing")
+
+
+@pytest.mark.skipif(not hasattr(os, "symlink"), reason="needs links")
+def test_a_link_in_a_circle_and_a_link_to_nowhere(tmp_path: Path) -> None:
+    save(tmp_path / "d" / "a.png")
+    (tmp_path / "d" / "again").symlink_to(tmp_path, target_is_directory=True)
+    (tmp_path / "gone.png").symlink_to(tmp_path / "nothing.png")
+    images = load_images(tmp_path)
+    assert images.ids == ("d/a.png",)
+    assert [one.name for one in images.skipped] == ["gone.png"]
+
+
+def test_a_file_that_vanished_is_an_error_with_its_name(tmp_path: Path) -> None:
+    images = load_images(save(tmp_path / "a.png"))
+    (tmp_path / "a.png").unlink()
+    with pytest.raises(InputError, match=r"a\.png.*no such file"):
+        images.picture(0)
+
+
+# --------------------------------------------------------------------------------------- ids, classes, fingerprints
+
+
+def test_ids_are_natural_order_and_same_names_stay_apart(tmp_path: Path) -> None:
+    for name in ("cat/10.png", "cat/2.png", "dog/2.png", "cat 2/1.png"):
+        save(tmp_path / name, len(name))
+    images = load_images(tmp_path)
+    assert images.ids == ("cat/2.png", "cat/10.png", "cat 2/1.png", "dog/2.png")
+    assert images.class_names == ("cat", "cat 2", "dog")
+    assert images.target.tolist() == [0, 0, 1, 2]
+    assert images.file(3) == tmp_path / "dog" / "2.png"
+
+
+def test_classes_are_numbered_as_imagefolder_does(tmp_path: Path) -> None:
+    for name in ("1", "2", "10", "B", "a"):
+        save(tmp_path / name / "x.png")
+    assert load_images(tmp_path).class_names == ("1", "10", "2", "B", "a")
+
+
+def test_a_folder_of_damaged_pictures_keeps_its_class_number(tmp_path: Path) -> None:
+    for name in ("a", "c"):
+        save(tmp_path / name / "x.png")
+    (tmp_path / "b").mkdir()
+    (tmp_path / "b" / "x.png").write_bytes(b"?")
+    images = load_images(tmp_path)
+    assert (images.class_names, images.target.tolist()) == (("a", "b", "c"), [0, 2])
+
+
+def test_pictures_in_one_folder_have_no_class(tmp_path: Path) -> None:
+    save(tmp_path / "a.png")
+    save(tmp_path / "b.png")
+    save(tmp_path / "more" / "c.png")
+    images = load_images(tmp_path)
+    assert (images.class_names, images.target.tolist()) == ((), [NOISE] * 3)
+
+
+def test_classes_from_a_table(tmp_path: Path) -> None:
+    for name in ("p/a.png", "p/b.png", "q/a.png", "q/c.png"):
+        save(tmp_path / "set" / name)
+    table = tmp_path / "classes.csv"
+    table.write_text("id,target\np/a.png,cat\nq/a.png,dog\nb,dog\n")
+    images = load_images(tmp_path / "set", classes=table)
+    assert (images.class_names, images.target.tolist()) == (("cat", "dog"), [0, 1, 1, NOISE])
+    table.write_text("File;Label\np/b.png;cat\n")
+    assert load_images(tmp_path / "set", classes=table).target.tolist() == [NOISE, 0, NOISE, NOISE]
+    table.write_text("file,colour\n")
+    with pytest.raises(InputError, match="'id' and 'target'"):
+        load_images(tmp_path / "set", classes=table)
+    table.write_text("id,target\nzebra,1\n")
+    with pytest.raises(InputError, match="zebra"):
+        load_images(tmp_path / "set", classes=table)
+
+
+def test_numbers_in_a_table_stay_numbers(tmp_path: Path) -> None:
+    save(tmp_path / "set" / "a.png")
+    table = tmp_path / "classes.csv"
+    table.write_text("id,target\na.png,7\n")
+    images = load_images(tmp_path / "set", classes=table)
+    assert (images.class_names, images.target.tolist()) == ((), [7])
+
+
+def test_fingerprint_is_the_content(tmp_path: Path) -> None:
+    for root in ("one", "two"):
+        for i in range(4):
+            save(tmp_path / root / f"{i}.png", i)
+    one, two = load_images(tmp_path / "one"), load_images(tmp_path / "two")
+    assert one.fingerprint == two.fingerprint
+    assert one.subset([0, 1]).fingerprint != one.fingerprint
+    assert one.subset([1, 0]).fingerprint != one.subset([0, 1]).fingerprint
+    save(tmp_path / "two" / "3.png", 99)
+    assert load_images(tmp_path / "two").fingerprint != one.fingerprint
+    assert load_images([tmp_path / "one" / f"{i}.png" for i in range(4)]).fingerprint == one.fingerprint
+
+
+def test_limited_is_stratified_seeded_and_keeps_order() -> None:
+    target = np.repeat([0, 1, 2], [60, 30, 10])
+    images = images_from_arrays(np.zeros((100, 4, 4), np.uint8), target)
+    few = images.limited(20, seed=3)
+    assert np.bincount(few.target).tolist() == [12, 6, 2]
+    assert list(few.ids) == sorted(few.ids)
+    assert few.ids == images.limited(20, seed=3).ids != images.limited(20, seed=4).ids
+    assert images.limited(500) is images
+
+
+def test_progress_counts_and_can_stop(tmp_path: Path) -> None:
+    for i in range(5):
+        save(tmp_path / f"{i}.png")
+    seen: list[tuple[int, int]] = []
+    load_images(tmp_path, progress=lambda done, total: seen.append((done, total)))
+    assert seen == [(i, 5) for i in range(1, 6)]
+
+    def stop(done: int, total: int) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        load_images(tmp_path, progress=stop)
+
+
+# ------------------------------------------------------------------------------------------- lists, zips and arrays
+
+
+def test_a_list_of_files(tmp_path: Path) -> None:
+    files = [save(tmp_path / name) for name in ("b.png", "a.png")]
+    (tmp_path / "notes.txt").write_text("text")
+    images = load_images([*files, files[0], tmp_path / "notes.txt"])
+    assert images.ids == ("a.png", "b.png")
+    assert [one.name for one in images.skipped] == ["notes.txt"]  # who names a file wants to know
+    with pytest.raises(InputError, match=r"missing\.png"):
+        load_images([tmp_path / "missing.png"])
+    with pytest.raises(InputError, match="No file was given"):
+        load_images([])
+
+
+def test_a_zip_is_a_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NAP_CACHE", str(tmp_path / "cache"))
+    for name in ("cat/1.png", "dog/1.png"):
+        save(tmp_path / "set" / name, len(name))
+    with zipfile.ZipFile(tmp_path / "set.zip", "w") as archive:
+        for file in (tmp_path / "set").rglob("*.png"):
+            archive.write(file, file.relative_to(tmp_path))
+        archive.writestr("__MACOSX/set/._1.png", b"resource fork")
+    zipped, folder = load_images(tmp_path / "set.zip"), load_images(tmp_path / "set")
+    assert zipped.ids == folder.ids == ("cat/1.png", "dog/1.png")
+    assert zipped.class_names == ("cat", "dog")
+    assert zipped.fingerprint == folder.fingerprint == load_images([tmp_path / "set.zip"]).fingerprint
+    assert len(list((tmp_path / "cache" / "uploads").iterdir())) == 1
+    with pytest.raises(InputError, match="set of its own"):
+        load_images([tmp_path / "set.zip", tmp_path / "set" / "cat" / "1.png"])
+
+
+def test_other_archives_are_refused(tmp_path: Path) -> None:
+    import tarfile
+
+    save(tmp_path / "a.png")
+    for mode, name in (("w", "a.tar"), ("w:gz", "a.tar.gz")):
+        with tarfile.open(tmp_path / name, mode) as archive:  # type: ignore[call-overload]
+            archive.add(tmp_path / "a.png", "a.png")
+        with pytest.raises(ArchiveError, match="only zip"):
+            load_images(tmp_path / name)
+
+
+def test_npz_with_everything(tmp_path: Path) -> None:
+    np.savez(tmp_path / "a.npz", images=COLOUR[None].repeat(3, 0), labels=[2, 0, 1], class_names=["x", "y", "z"])
+    images = load_images(tmp_path / "a.npz")
+    assert images.ids == ("00000", "00001", "00002")
+    assert (images.target.tolist(), images.class_names) == ([2, 0, 1], ("x", "y", "z"))
+    assert np.array_equal(np.asarray(images.picture(1)), COLOUR)
+    assert images.file(0) is None
+
+
+def test_npz_names_of_classes_and_own_ids(tmp_path: Path) -> None:
+    np.savez(tmp_path / "a.npz", data=RAMP[None].repeat(2, 0), targets=["dog", "cat"], ids=["p", "q"])
+    images = load_images(tmp_path / "a.npz")
+    assert (images.ids, images.target.tolist(), images.class_names) == (("p", "q"), [1, 0], ("cat", "dog"))
+    assert images.picture(0).mode == "L"
+
+
+def test_npz_without_pictures_or_with_objects(tmp_path: Path) -> None:
+    np.savez(tmp_path / "a.npz", weights=np.zeros(4))
+    with pytest.raises(InputError, match=r"weights \[4\]"):
+        load_images(tmp_path / "a.npz")
+    np.savez(tmp_path / "b.npz", images=np.array([[[print]]], dtype=object))
+    with pytest.raises(UnsafeFileError, match="run code"):
+        load_images(tmp_path / "b.npz")
+    np.savez(tmp_path / "c.npz", images=COLOUR[None])
+    (tmp_path / "c.npz").write_bytes((tmp_path / "c.npz").read_bytes().replace(b"\x93NUMPY", b"\x93NUMPX"))
+    with pytest.raises(InputError, match="damaged"):
+        load_images(tmp_path / "c.npz")
+
+
+def test_arrays_of_any_kind() -> None:
+    grey = RAMP[None]
+    for array in (grey, grey[..., None], grey[:, None], grey / np.float32(255), grey.astype(np.int64)):
+        assert np.array_equal(np.asarray(images_from_arrays(array).picture(0)), RAMP)
+    assert np.array_equal(np.asarray(images_from_arrays(grey.astype(np.uint16) * 257).picture(0)), RAMP)
+    assert np.asarray(images_from_arrays(grey > 100).picture(0)).max() == 255
+    channels_first = np.moveaxis(COLOUR, -1, 0)[None]
+    assert np.array_equal(np.asarray(images_from_arrays(channels_first).picture(0)), COLOUR)
+
+
+@pytest.mark.parametrize(
+    ("array", "words"),
+    [
+        (np.zeros((5, 5)), "shape"),
+        (np.zeros((0, 5, 5)), "shape"),
+        (np.zeros((2, 5, 5, 7), np.uint8), "shape"),
+        (np.full((2, 5, 5), 16.0), "0 … 1"),
+        (np.full((2, 5, 5), np.nan), "0 … 1"),
+        (np.full((2, 5, 5), -1), "0 … 255"),
+        (np.full((2, 5, 5), 1j), "complex"),
+    ],
+)
+def test_arrays_that_are_no_pictures(array: np.ndarray, words: str) -> None:
+    with pytest.raises(InputError, match=words):
+        images_from_arrays(array)
+
+
+def test_arrays_whose_lengths_disagree() -> None:
+    with pytest.raises(InputError, match="one target per picture"):
+        images_from_arrays(np.zeros((3, 4, 4), np.uint8), [1, 2])
+    with pytest.raises(InputError, match="different"):
+        images_from_arrays(np.zeros((3, 4, 4), np.uint8), ids=["a", "a", "b"])
+
+
+def test_idx_with_labels_beside_it(tmp_path: Path) -> None:
+    pixels = np.arange(2 * 3 * 4, dtype=np.uint8)
+    (tmp_path / "t-images-idx3-ubyte").write_bytes(b"\0\0\x08\x03" + struct.pack(">3I", 2, 3, 4) + pixels.tobytes())
+    (tmp_path / "t-labels-idx1-ubyte").write_bytes(b"\0\0\x08\x01" + struct.pack(">I", 2) + bytes([4, 9]))
+    images = load_images(tmp_path / "t-images-idx3-ubyte")
+    assert (images.ids, images.target.tolist()) == (("t/00000", "t/00001"), [4, 9])
+    assert np.array_equal(np.asarray(images.picture(1)), pixels[12:].reshape(3, 4))
+    assert load_images(sorted(tmp_path.iterdir())).fingerprint == images.fingerprint
+    with pytest.raises(InputError, match="holds the labels"):
+        load_images(tmp_path / "t-labels-idx1-ubyte")
+    with pytest.raises(InputError, match="t-images-idx3-ubyte"):
+        load_images(tmp_path)
+    cut(tmp_path / "t-images-idx3-ubyte", 0.7)
+    with pytest.raises(InputError, match="cut off"):
+        load_images(tmp_path / "t-images-idx3-ubyte")
+
+
+def test_published_idx_and_photos(shared_data: Path) -> None:
+    fashion = load_images(shared_data / "arrays" / "fashion_t10k-images-idx3-ubyte.gz")
+    assert len(fashion) == 10_000
+    assert np.bincount(fashion.target).tolist() == [1000] * 10
+    photos = load_images(shared_data / "images" / "imagenet_multi")
+    assert (len(photos), len(photos.class_names), photos.skipped) == (1206, 157, ())
+
+
+# --------------------------------------------------------------------------------------------------------- thumbnails
+
+
+def test_thumbnails() -> None:
+    def size(shape: tuple[int, int]) -> tuple[int, int]:
+        return Image.open(io.BytesIO(thumbnail(Image.new("RGB", shape), 96))).size
+
+    assert size((800, 400)) == (96, 48)
+    assert size((28, 28)) == (84, 84)
+    assert size((60, 50)) == (60, 50)
+    assert size((2000, 1)) == (96, 1)
+    digit = Image.fromarray(((np.indices((8, 8)).sum(0) % 2) * 255).astype(np.uint8))
+    large = np.asarray(Image.open(io.BytesIO(thumbnail(digit, 96))))
+    assert ((large < 40) | (large > 215)).mean() > 0.9  # the pixels stay squares
