@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 
 from nap_core.errors import InputError, UnsafeFileError, listed
 
-MAX_BYTES = 8 * 2**30
+MAX_BYTES = 4 * 2**30
 """Arrays that would take more memory are refused from their header."""
 
 _IDX_BYTES = b"\x00\x00\x08"

@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import ArrayLike
 
-from nap_core.errors import InputError, listed
+from nap_core.errors import InputError, NapError, listed
 from nap_core.inputs.archives import kind_of_archive, unpack
 from nap_core.inputs.arrays import as_pictures, kind_of_array, read_table
 from nap_core.inputs.classes import by_folder, by_table, by_value
@@ -59,10 +59,14 @@ def load_images(
     UnsafeFileError
         If an array is a pickle.
     """
-    if isinstance(path, (str, Path)):
-        images = _load_one(Path(path), progress)
-    else:
-        images = _load_many([Path(item) for item in path], progress)
+    try:
+        images = _load_any(path, progress)
+    except NapError:
+        raise
+    except OSError as error:
+        raise InputError(
+            f"'{error.filename or path}' cannot be read: {error.strerror or error}. Check the file and its permissions."
+        ) from error
     if classes is not None:
         target, names = by_table(Path(classes), images.ids)
         images = replace(images, target=target, class_names=names)
@@ -210,6 +214,14 @@ def _in_threads(
     finally:
         pool.shutdown(cancel_futures=True)
     return results
+
+
+def _load_any(path: Path | str | Sequence[Path | str], progress: Progress | None) -> ImageSet:
+    if isinstance(path, str) and not path.strip():
+        raise InputError(f"No file or folder was named. Give {_POSSIBLE}.")
+    if isinstance(path, (str, Path)):
+        return _load_one(Path(path).expanduser(), progress)
+    return _load_many([Path(item).expanduser() for item in path], progress)
 
 
 def _load_one(path: Path, progress: Progress | None) -> ImageSet:
