@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import inspect
+import re
 import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
@@ -28,6 +29,9 @@ if TYPE_CHECKING:
     import torch
     from PIL import Image
     from torch import nn
+
+_PLAIN = (int, float, str, tuple, list, type(None))
+_ADDRESS = re.compile(r" at 0x[0-9a-fA-F]+")
 
 
 @dataclass(frozen=True, eq=False)
@@ -172,7 +176,7 @@ def _with_head(state: State, architecture: Architecture) -> State:
     root, head = f"{architecture.head_root}.", f"{architecture.head}."
     own = {key: value for key, value in state.items() if key.startswith(root)}
     ends = [key.rpartition(".")[2] for key in own]
-    if all(key.startswith(head) for key in own) or sorted(ends) not in (["bias", "weight"], ["weight"]):
+    if own.keys() <= {f"{head}weight", f"{head}bias"} or sorted(ends) not in (["bias", "weight"], ["weight"]):
         return state
     warnings.warn(
         f"The last layer is called {listed(own)} instead of {head}weight; it is taken as one linear layer.",
@@ -229,15 +233,18 @@ def _from_function(
     return replace(found, class_names=class_names_from(class_names) or found.class_names)
 
 
-def _whole_module(module: Any, path: Path, class_names: ClassNames, preprocessing: Preprocessing | None) -> Network:
-    module = _checked_module(module, path.name).float().eval()
-    return Network(
-        module,
-        type(module).__name__,
-        preprocessing or _assumed_preprocessing(module),
-        class_names_from(class_names),
-        f"the module in {path.name}",
-    )
+def _whole_module(made: Any, path: Path, class_names: ClassNames, preprocessing: Preprocessing | None) -> Network:
+    """Return a module that was saved whole; what is known of its architecture is taken over."""
+    module = _checked_module(made, path.name).float().eval()
+    shapes = zoo.shapes_of(module)
+    known, names = zoo.find(shapes), class_names_from(class_names)
+    if known is None:
+        found = preprocessing or _assumed_preprocessing(module)
+        return Network(module, type(module).__name__, found, names, f"the module in {path.name}")
+    if not names and shapes[f"{known.head}.weight"][0] == 1000:
+        names = zoo.imagenet_classes()
+    found = preprocessing or known.preprocessing(zoo.image_size(shapes))
+    return Network(module, known.name, found, names, f"the module in {path.name}")
 
 
 def _checked_module(made: Any, name: str) -> nn.Module:
@@ -299,12 +306,13 @@ def _architecture_text(module: nn.Module) -> str:
     own = {
         type(layer) for layer in module.modules() if not type(layer).__module__.startswith(("torch.", "torchvision."))
     }
-    return "\n".join([repr(module), *settings, *sorted(map(_source, own))])
+    # Addresses of functions differ from run to run and say nothing.
+    return _ADDRESS.sub("", "\n".join([repr(module), *settings, *sorted(map(_source, own))]))
 
 
 def _settings(layer: nn.Module) -> Iterator[tuple[str, Any]]:
     for name, value in sorted(vars(layer).items()):
-        if not name.startswith("_") and name != "training" and isinstance(value, (int, float, str, tuple, type(None))):
+        if not name.startswith("_") and name != "training" and isinstance(value, _PLAIN):
             yield name, value
 
 

@@ -6,8 +6,10 @@ this machine; an upload never comes here, whatever the environment says.
 
 from __future__ import annotations
 
+import hashlib
 import importlib.util
 import os
+import sys
 import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -63,7 +65,8 @@ def _run(path: Path, kind: str) -> Any:
         return torch.jit.load(str(path), map_location="cpu").state_dict()  # type: ignore[no-untyped-call]
     if kind == EXPORTED:
         return torch.export.load(path).state_dict
-    return torch.load(path, map_location="cpu", weights_only=False)
+    with path.open("rb") as file:
+        return torch.load(file, map_location="cpu", weights_only=False)
 
 
 def call(name: str, uploaded: bool = False) -> Any:
@@ -101,8 +104,10 @@ def call(name: str, uploaded: bool = False) -> Any:
 
 
 def _import(path: Path) -> Any:
-    spec = importlib.util.spec_from_file_location(f"nap_model_{path.stem}", path)
+    name = f"nap_model_{hashlib.sha256(str(path.resolve()).encode()).hexdigest()[:16]}"
+    spec = importlib.util.spec_from_file_location(name, path)
     assert spec is not None and spec.loader is not None
     module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module  # where `inspect` looks for the source, which belongs to the network's fingerprint
     spec.loader.exec_module(module)
     return module

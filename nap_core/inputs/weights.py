@@ -42,6 +42,9 @@ CONTAINERS = (
 PREFIXES = ("module.", "_orig_mod.", "model.", "net.", "network.", "ema_model.", "online_model.")
 """Put before every name by wrappers: data parallel, compile, Lightning, averaging."""
 
+LEAST_SHARE = 0.05
+"""Share of names and shapes in common from which on an architecture is worth naming as the nearest."""
+
 _NOT_THE_MODEL = re.compile(r"(criterion|loss_fn|loss|loss_function)\.|n_averaged$|(initted|step)$")
 _OLD_DENSENET = re.compile(r"^(.*denselayer\d+\.(?:norm|relu|conv))\.((?:[12])\..*)$")
 
@@ -139,7 +142,10 @@ def _read_checkpoint(path: Path, kind: str) -> Any:
             f"{path.name} as safetensors."
         )
     try:
-        return torch.load(path, weights_only=True, map_location="cpu", mmap=kind == CHECKPOINT)
+        if kind == CHECKPOINT and path.suffix != ".safetensors":
+            return torch.load(path, weights_only=True, map_location="cpu", mmap=True)
+        with path.open("rb") as file:  # given as a file, for torch goes by the ending of a path
+            return torch.load(file, weights_only=True, map_location="cpu")
     except pickle.UnpicklingError as error:
         imports = fileformats.checkpoint_imports(path)
         if not imports and kind == LEGACY:
@@ -148,7 +154,7 @@ def _read_checkpoint(path: Path, kind: str) -> Any:
             f"{path.name} holds more than weights: it wants to import {listed(imports) or 'what cannot be named'}, "
             f"which could run code, so it was not opened. {_convert(path)}\n{TRUST}"
         ) from error
-    except (RuntimeError, EOFError, OSError, ValueError, KeyError, AssertionError, IndexError) as error:
+    except Exception as error:  # a damaged file ends in whatever its bytes happen to mean
         raise fileformats.truncated(path) from error
 
 
@@ -220,14 +226,24 @@ def recognise(state: Mapping[str, torch.Tensor]) -> str:
     architecture = zoo.find(shapes)
     if architecture is not None:
         return architecture.name
-    near, share = zoo.nearest(shapes)
+    shapes = {key: shape for key, shape in shapes.items() if not zoo.is_counter(key)}
     first = listed(f"{key} {list(shape)}" for key, shape in list(shapes.items())[:3])
-    known = zoo.shapes_of(zoo.build(near.name, input_size=zoo.image_size(shapes)))
-    expected = {key: shape for key, shape in known.items() if not zoo.is_counter(key) or key in shapes}
     raise WeightsError(
-        f"These weights belong to no architecture known here. They have {len(shapes)} tensors, first {first}. Nearest "
-        f"is {near.name}, with about {share:.0%} of names and shapes in common; the differences begin with "
-        f"{zoo.differences(expected, shapes)}. {WAYS_OUT}"
+        f"These weights belong to no architecture known here. They have {len(shapes)} tensors, first {first}. "
+        f"{_nearest(shapes)} {WAYS_OUT}"
+    )
+
+
+def _nearest(shapes: zoo.Shapes) -> str:
+    """Return a sentence on the architecture that comes closest to `shapes`."""
+    near, share = zoo.nearest(shapes)
+    if share < LEAST_SHARE:
+        return "None of the known ones comes near."
+    known = zoo.shapes_of(zoo.build(near.name, input_size=zoo.image_size(shapes)))
+    expected = {key: shape for key, shape in known.items() if not zoo.is_counter(key)}
+    return (
+        f"Nearest is {near.name}, with about {share:.0%} of names and shapes in common; the differences begin with "
+        f"{zoo.differences(expected, shapes)}."
     )
 
 

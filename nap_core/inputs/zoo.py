@@ -231,8 +231,8 @@ def download(name: str, weights: str | None = None) -> Path:
     except (OSError, RuntimeError) as error:
         raise OfflineError(
             f"The weights {published.name} of {name} are not on this machine and {url} could not be downloaded "
-            f"({error or type(error).__name__}).{part} Connect to the network, or download that file elsewhere and "
-            "give it as weights."
+            f"({str(error) or type(error).__name__}).{part} Connect to the network, or download that file elsewhere "
+            "and give it as weights."
         ) from error
     return target
 
