@@ -1,0 +1,128 @@
+"""Fewer dimensions before the clustering: principal components, or UMAP, which follows the manifold.
+
+Both give the same numbers on every run: the seed is fixed, neighbours are exact, and the layout starts from principal
+components with fixed signs.
+"""
+
+from __future__ import annotations
+
+import warnings
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nap_core.geometry.neighbors import Index, centred, nearest
+from nap_core.types import Float
+
+FEWEST_FOR_UMAP = 12
+"""Rows below which UMAP has nothing to follow, and principal components are taken instead."""
+
+
+def principal_components(values: NDArray[Any], n_components: int) -> Float:
+    """Return the first principal components [row, component] of `values` [row, feature].
+
+    There are at most as many as features, and one fewer than rows (but at least one). Each is turned so that its
+    largest coordinate in absolute value is positive.
+    """
+    table = centred(values)
+    n, n_features = table.shape
+    n_components = max(1, min(n_components, n - 1, n_features))
+    wide = n < n_features
+    variance, vector = np.linalg.eigh(table @ table.T if wide else table.T @ table)
+    vector = vector[:, ::-1][:, :n_components]
+    if wide:
+        scores = vector * np.sqrt(np.maximum(variance[::-1][:n_components], 0.0))
+    else:
+        scores = table @ vector
+    largest = scores[np.abs(scores).argmax(axis=0), np.arange(scores.shape[1])]
+    return (scores * np.where(largest < 0, -1.0, 1.0)).astype(np.float32)
+
+
+def _graph(values: NDArray[Any], near: Index, distance: Float) -> Any:
+    """Return UMAP's fuzzy graph of the exact nearest neighbours; the row itself counts as the first."""
+    from umap.umap_ import fuzzy_simplicial_set
+
+    itself = np.arange(len(near), dtype=np.int64)[:, None]
+    graph, _, _ = fuzzy_simplicial_set(
+        values,
+        n_neighbors=near.shape[1] + 1,
+        random_state=np.random.RandomState(0),  # not drawn from when neighbours are given
+        metric="euclidean",
+        knn_indices=np.hstack([itself, near]).astype(np.int32),
+        knn_dists=np.hstack([np.zeros_like(itself, np.float32), distance]).astype(np.float32),
+    )
+    return graph
+
+
+def umap_layout(
+    values: NDArray[Any], n_components: int, n_neighbors: int, metric: str = "euclidean", seed: int = 0
+) -> Float:
+    """Return UMAP's layout [row, component] with ``min_dist=0``, which lets groups contract.
+
+    Parameters
+    ----------
+    values
+        [row, feature] different rows, at least `FEWEST_FOR_UMAP`.
+    n_neighbors
+        As in umap-learn: the row itself is the first of them. Cut to the number of rows.
+
+    References
+    ----------
+    McInnes, Healy, Melville: UMAP: Uniform Manifold Approximation and Projection. arXiv 1802.03426 (2018).
+    """
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        from umap.umap_ import find_ab_params, simplicial_set_embedding
+
+    near, distance = nearest(values, min(n_neighbors, len(values)) - 1, metric)
+    a, b = find_ab_params(1.0, 0.0)
+    random = np.random.RandomState(seed)
+    start = principal_components(values, n_components)
+    start = start / max(float(np.abs(start).max()), 1e-30) * 10
+    start = start + random.normal(scale=1e-4, size=start.shape).astype(np.float32)  # no two rows at one place
+    layout, _ = simplicial_set_embedding(
+        values,
+        _graph(values, near, distance),
+        n_components=start.shape[1],
+        initial_alpha=1.0,
+        a=a,
+        b=b,
+        gamma=1.0,
+        negative_sample_rate=5,
+        n_epochs=None,
+        init=start.astype(np.float32),
+        random_state=random,
+        metric="euclidean",
+        metric_kwds={},
+        densmap=False,
+        densmap_kwds={},
+        output_dens=False,
+        parallel=False,
+    )
+    return np.asarray(layout, dtype=np.float32)
+
+
+def reduce(
+    values: NDArray[Any],
+    method: str = "none",
+    *,
+    n_components: int = 5,
+    n_neighbors: int = 15,
+    metric: str = "euclidean",
+    seed: int = 0,
+) -> Float:
+    """Return `values` [row, feature], all rows different, in the space where they are clustered, float32.
+
+    Parameters
+    ----------
+    method
+        ``none``, ``pca`` or ``umap``. Fewer than `FEWEST_FOR_UMAP` rows, or fewer than components + 3, fall back to
+        ``pca``; a space that has no more than `n_components` features already is still laid out by ``umap``.
+    """
+    values = np.ascontiguousarray(values, dtype=np.float32)
+    if method == "none" or len(values) < 2:
+        return values
+    if method == "pca" or len(values) < max(FEWEST_FOR_UMAP, n_components + 3):
+        return principal_components(values, n_components)
+    return umap_layout(values, n_components, n_neighbors, metric, seed)

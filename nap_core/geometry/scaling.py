@@ -1,0 +1,98 @@
+"""Make units comparable before distances are taken (Eq. 2 of arXiv 2206.10611, and alternatives).
+
+A scaling acts on columns and never mixes them; centring and row length come after it, in this order.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nap_core.configs import POOLINGS
+from nap_core.types import Float
+
+Table = NDArray[np.float64]
+
+
+def _divided(values: Table, divisor: Table) -> Table:
+    """Divide, with 0 where the divisor is 0."""
+    return np.divide(values, divisor, out=np.zeros_like(values), where=divisor != 0)
+
+
+def _largest(values: Table) -> Table:
+    return np.abs(values).max(axis=0, initial=0.0)
+
+
+def is_vector_layer(unit: NDArray[Any], pooling: str) -> bool:
+    """Whether every unit has one value that no pooling made: a layer without positions or tokens.
+
+    Parameters
+    ----------
+    unit
+        [feature] the unit a feature belongs to.
+    pooling
+        Vector layers are taken as they are, which is `none`.
+    """
+    return pooling == "none" and len(np.unique(unit)) == len(unit)
+
+
+def _reference_divisor(values: Table, unit: NDArray[Any], pooling: str) -> Table:
+    """What the authors' program divides by: see `scale`."""
+    largest = _largest(values)
+    if is_vector_layer(unit, pooling):
+        return np.full_like(largest, largest.max(initial=0.0))
+    if POOLINGS.get(pooling) == ("mean", "std"):
+        half = len(largest) // 2
+        largest[half:] = np.sqrt(largest[:half])
+    return largest
+
+
+def scale(
+    values: NDArray[Any],
+    unit: NDArray[Any],
+    pooling: str,
+    scaling: str = "unit_max",
+    *,
+    center: bool = False,
+    row_l2: bool = False,
+) -> Float:
+    """Return `values` [image, feature] with comparable columns, float32.
+
+    Parameters
+    ----------
+    values
+        [image, feature] raw pooled activations, finite.
+    unit, pooling
+        As in `Activations`; only `reference` looks at them.
+    scaling
+        ``unit_max``: each column by its largest absolute value over the images, so that it lies in [-1, 1].
+        ``reference``: the same with the two quirks of the authors' program: a unit's standard deviation is divided by
+        the root of its largest absolute mean, and a layer of plain vectors by one scalar.
+        ``p99``: each column by the 99th percentile of its absolute values, clipped to [-1, 1].
+        ``zscore``: mean 0 and standard deviation 1 per column. ``none``: as they are.
+        A column that would be divided by 0 becomes 0.
+    center
+        Subtract each column's mean afterwards.
+    row_l2
+        Divide each row by its length at last; a zero row stays.
+
+    References
+    ----------
+    Bäuerle, Jönsson, Ropinski: Neural Activation Patterns. arXiv 2206.10611 (2022).
+    """
+    table = np.asarray(values, dtype=np.float64)
+    if scaling == "unit_max":
+        table = _divided(table, _largest(table))
+    elif scaling == "reference":
+        table = _divided(table, _reference_divisor(table, unit, pooling))
+    elif scaling == "p99":
+        table = np.clip(_divided(table, np.percentile(np.abs(table), 99, axis=0)), -1.0, 1.0)
+    elif scaling == "zscore":
+        table = _divided(table - table.mean(axis=0), table.std(axis=0))
+    if center:
+        table = table - table.mean(axis=0)
+    if row_l2:
+        table = _divided(table, np.linalg.norm(table, axis=1, keepdims=True))
+    return table.astype(np.float32)
