@@ -32,7 +32,7 @@ def distances(rows: Table, others: Table, metric: str = "euclidean") -> Float:
     if metric != "euclidean":
         from scipy.spatial.distance import cdist
 
-        return cdist(rows, others, {"manhattan": "cityblock"}.get(metric, metric)).astype(np.float32)
+        return np.asarray(cdist(rows, others, {"manhattan": "cityblock"}.get(metric, metric)), dtype=np.float32)
     square = rows @ others.T
     square *= -2.0
     square += np.einsum("ij,ij->i", rows, rows)[:, None]

@@ -73,5 +73,5 @@ def line_order(centroid: NDArray[Any], size: NDArray[Any]) -> Index:
     from scipy.cluster.hierarchy import leaves_list, linkage
 
     tree = linkage(centroid.astype(np.float64), "average", optimal_ordering=len(centroid) <= _OPTIMAL_UP_TO)
-    order = leaves_list(tree).astype(np.int64)
+    order: Index = leaves_list(tree).astype(np.int64)
     return order[::-1].copy() if size[order[-1]] > size[order[0]] else order

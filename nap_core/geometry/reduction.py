@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from nap_core.geometry.neighbors import Index, centred, nearest
+from nap_core.geometry.neighbors import Index, Table, centred, nearest
 from nap_core.types import Float
 
 FEWEST_FOR_UMAP = 12
@@ -31,12 +31,11 @@ def principal_components(values: NDArray[Any], n_components: int) -> Float:
     wide = n < n_features
     variance, vector = np.linalg.eigh(table @ table.T if wide else table.T @ table)
     vector = vector[:, ::-1][:, :n_components]
-    if wide:
-        scores = vector * np.sqrt(np.maximum(variance[::-1][:n_components], 0.0))
-    else:
-        scores = table @ vector
+    length = np.sqrt(np.maximum(variance[::-1][:n_components], 0.0))
+    scores: Table = vector * length if wide else table @ vector
     largest = scores[np.abs(scores).argmax(axis=0), np.arange(scores.shape[1])]
-    return (scores * np.where(largest < 0, -1.0, 1.0)).astype(np.float32)
+    turned: Float = (scores * np.where(largest < 0, -1.0, 1.0)).astype(np.float32)
+    return turned
 
 
 def _graph(values: NDArray[Any], near: Index, distance: Float) -> Any:

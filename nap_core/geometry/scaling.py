@@ -18,7 +18,9 @@ Table = NDArray[np.float64]
 
 def _divided(values: Table, divisor: Table) -> Table:
     """Divide, with 0 where the divisor is 0."""
-    return np.divide(values, divisor, out=np.zeros_like(values), where=divisor != 0)
+    quotient: Table = np.zeros(values.shape)
+    np.divide(values, divisor, out=quotient, where=divisor != 0)
+    return quotient
 
 
 def _largest(values: Table) -> Table:

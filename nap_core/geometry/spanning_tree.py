@@ -1,9 +1,9 @@
 """The minimum spanning tree of mutual reachability, exact, and the same for every order of the rows.
 
 Mutual reachability of two images is the largest of their distance and their two core distances. It ties whenever a
-core distance decides, and then many trees are minimal and HDBSCAN's labels depend on which of them was found. Here edges
-are compared by mutual reachability, then by plain distance, then by the positions of their ends: a strict order, in
-which the minimal tree is unique. Rows that are equal are one vertex that counts several times.
+core distance decides, and then many trees are minimal and HDBSCAN's labels depend on which of them was found. Edges
+are compared here by mutual reachability, then by plain distance, then by the positions of their ends: a strict order,
+in which the minimal tree is unique. Rows that are equal are one vertex that counts several times.
 
 References
 ----------

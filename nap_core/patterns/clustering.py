@@ -27,7 +27,7 @@ from nap_core.geometry.scaling import scale
 from nap_core.geometry.spanning_tree import spanning_tree
 from nap_core.patterns.assign import assign
 from nap_core.patterns.exemplars import exemplars, medoids
-from nap_core.types import NOISE, Activations, CondensedTree, Float, Patterns
+from nap_core.types import NOISE, Activations, CondensedTree, Float, Int, Patterns
 
 Index = NDArray[np.int64]
 
@@ -39,10 +39,10 @@ SAME_PLACE = 1e-3
 class Clusters:
     """What hdbscan reads off a spanning tree."""
 
-    label: Index  # [image] or NOISE
-    probability: NDArray[np.float64]  # [image] in [0, 1]
-    outlier_score: NDArray[np.float64]  # [image] in [0, 1]
-    persistence: NDArray[np.float64]  # [cluster] in [0, 1]
+    label: Int  # [image] or NOISE
+    probability: Float  # [image] in [0, 1]
+    outlier_score: Float  # [image] in [0, 1]
+    persistence: Float  # [cluster] in [0, 1]
     tree: CondensedTree
 
 
@@ -56,6 +56,10 @@ def density_floor(weight: NDArray[Any]) -> float:
     """
     positive = weight[weight > 0]
     return SAME_PLACE * float(np.median(positive)) if len(positive) else 1.0
+
+
+def _share(values: NDArray[Any]) -> Float:
+    return np.asarray(np.clip(values, 0.0, 1.0), dtype=np.float32)
 
 
 def clusters_of_tree(
@@ -80,16 +84,16 @@ def clusters_of_tree(
         condensed, compute_stability(condensed), method, False, False, epsilon
     )
     return Clusters(
-        label=label.astype(np.int64),
-        probability=np.clip(probability, 0.0, 1.0),
-        outlier_score=np.clip(outlier_scores(condensed), 0.0, 1.0),
-        persistence=np.clip(persistence, 0.0, 1.0),
+        label=label.astype(np.int32),
+        probability=_share(probability),
+        outlier_score=_share(outlier_scores(condensed)),
+        persistence=_share(persistence),
         tree=CondensedTree(condensed["parent"], condensed["child"], condensed["lambda_val"], condensed["child_size"]),
     )
 
 
 def _check(activations: Activations, config: ClusterConfig) -> None:
-    finite = np.isfinite(activations.values).all(axis=1)
+    finite: NDArray[np.bool_] = np.atleast_1d(np.isfinite(activations.values).all(axis=1))
     if not finite.all():
         raise NotFiniteError(
             f"Layer '{activations.layer}' gives NaN or infinite activations for {np.sum(~finite)} of {len(finite)} "
@@ -117,7 +121,7 @@ def _clustering_space(scaled: Float, config: ClusterConfig) -> tuple[Float, Inde
     return places[again], place[group]
 
 
-def _along_a_line(found: Clusters, scaled: Float) -> tuple[Index, Index]:
+def _along_a_line(found: Clusters, scaled: Float) -> tuple[Int, Index]:
     """Return the labels renumbered so that neighbours are alike, and the old number of each new one."""
     n_patterns = len(found.persistence)
     size = np.bincount(found.label[found.label != NOISE], minlength=n_patterns)
@@ -125,7 +129,7 @@ def _along_a_line(found: Clusters, scaled: Float) -> tuple[Index, Index]:
     for pattern in range(n_patterns):
         centroid[pattern] = scaled[found.label == pattern].mean(axis=0, dtype=np.float64)
     order = line_order(centroid, size)
-    number = np.append(np.argsort(order), NOISE)
+    number = np.append(np.argsort(order), NOISE).astype(np.int32)
     return number[found.label], order
 
 
@@ -174,9 +178,10 @@ def find_patterns(activations: Activations, config: ClusterConfig = RECIPES["cov
         edge, weight, config.min_cluster_size, config.cluster_selection_method, config.cluster_selection_epsilon
     )
     label, old_number = _along_a_line(found, scaled)
-    medoid = medoids(places[group], label, config.metric)
+    place = places[group]
+    medoid = medoids(place, label, config.metric)
     exemplar, exemplar_pattern = exemplars(found.tree, label)
-    assigned, assigned_probability = assign(scaled, label, found.probability, config.metric)
+    assigned, assigned_probability = assign(place, label, found.probability, config.metric)
     back = np.argsort(order)
     return Patterns(
         layer=activations.layer,
@@ -186,8 +191,8 @@ def find_patterns(activations: Activations, config: ClusterConfig = RECIPES["cov
         assigned=assigned[back],
         assigned_probability=assigned_probability[back],
         persistence=found.persistence[old_number],
-        medoid=order[medoid],
-        exemplar=order[exemplar],
-        exemplar_pattern=exemplar_pattern,
+        medoid=order[medoid].astype(np.int32),
+        exemplar=order[exemplar].astype(np.int32),
+        exemplar_pattern=exemplar_pattern.astype(np.int32),
         tree=_undo(order, found.tree),
     )

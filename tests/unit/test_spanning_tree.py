@@ -1,0 +1,94 @@
+"""The spanning tree against hdbscan's own and against itself under every way of computing it."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from nap_core.configs import METRICS
+from nap_core.geometry.neighbors import nearest, nearest_among, nearest_in, pairwise
+from nap_core.geometry.ordering import distinct_rows
+from nap_core.geometry.spanning_tree import spanning_tree
+
+
+def blobs(n: int = 240, n_features: int = 20, seed: int = 0) -> np.ndarray:
+    random = np.random.default_rng(seed)
+    return (
+        random.normal(size=(n, n_features)) + 4 * random.normal(size=(8, n_features))[random.integers(8, size=n)]
+    ) + 50
+
+
+def hdbscan_weights(values: np.ndarray, min_samples: int, metric: str) -> np.ndarray:
+    from hdbscan import HDBSCAN
+
+    fitted = HDBSCAN(
+        min_samples=min_samples, metric=metric, algorithm="generic", gen_min_span_tree=True, approx_min_span_tree=False
+    ).fit(values.astype(np.float64))
+    return np.sort(fitted.minimum_spanning_tree_.to_numpy()[:, 2])
+
+
+@pytest.mark.parametrize("metric", METRICS)
+@pytest.mark.parametrize("min_samples", [1, 5, 20])
+def test_weights_are_hdbscans(metric, min_samples):
+    values = blobs().astype(np.float32)
+    edge, weight = spanning_tree(values, min_samples, metric)
+    np.testing.assert_allclose(weight, hdbscan_weights(values, min_samples, metric), rtol=1e-5)
+    assert len(edge) == len(values) - 1
+
+
+@pytest.mark.parametrize("metric", METRICS)
+@pytest.mark.parametrize("n_features", [2, 60])
+def test_the_memory_light_way_finds_the_same_tree(metric, n_features):
+    values = blobs(400, n_features)
+    for min_samples in (1, 7):
+        edge, weight = spanning_tree(values, min_samples, metric)
+        again, weight_again = spanning_tree(values, min_samples, metric, dense_up_to=1)
+        np.testing.assert_array_equal(edge, again)
+        np.testing.assert_allclose(weight, weight_again, rtol=1e-6)
+
+
+def test_ties_are_broken_alike_on_a_grid():
+    values = np.stack(np.meshgrid(*[np.arange(6.0)] * 3), axis=-1).reshape(-1, 3)
+    for min_samples in (1, 4):
+        edge, weight = spanning_tree(values, min_samples)
+        again, _ = spanning_tree(values, min_samples, dense_up_to=1)
+        np.testing.assert_array_equal(edge, again)
+        np.testing.assert_allclose(weight, hdbscan_weights(values, min_samples, "euclidean"), rtol=1e-6)
+
+
+@pytest.mark.parametrize("dense_up_to", [1, 1000])
+@pytest.mark.parametrize("min_samples", [1, 3, 8])
+def test_copies_count_as_neighbours(min_samples, dense_up_to):
+    random = np.random.default_rng(3)
+    values = blobs(60, 5)[random.integers(60, size=200)]
+    first, group, _ = distinct_rows(values)
+    edge, weight = spanning_tree(values[first], min_samples, group=group, dense_up_to=dense_up_to)
+    np.testing.assert_allclose(weight, hdbscan_weights(values, min_samples, "euclidean"), rtol=1e-5, atol=1e-5)
+    assert len(np.unique(edge)) == len(values)
+
+
+def test_one_place_for_all():
+    edge, weight = spanning_tree(np.zeros((1, 3)), 5, group=np.zeros(6, np.int64))
+    np.testing.assert_array_equal(edge, [[0, k] for k in range(1, 6)])
+    assert (weight == 0).all()
+
+
+def test_nearly_equal_rows_keep_their_distance():
+    values = np.full((4, 3), 1000.0)
+    values[1, 0] += 1e-4
+    values[2:, 1] += 5.0
+    values[3, 2] += 1e-3
+    _, weight = spanning_tree(values, 1)
+    np.testing.assert_allclose(weight[:2], [1e-4, 1e-3], rtol=1e-3)
+
+
+def test_neighbours_are_exact_however_they_are_found():
+    values = blobs(90, 7)
+    apart = np.linalg.norm(values[:, None] - values[None], axis=2)
+    np.fill_diagonal(apart, np.inf)
+    index, distance = nearest(values, 6)
+    np.testing.assert_array_equal(index, np.argsort(apart, axis=1)[:, :6])
+    np.testing.assert_allclose(distance, np.sort(apart, axis=1)[:, :6], rtol=1e-5)
+    np.testing.assert_array_equal(index, nearest_in(pairwise(values), 6)[0])
+    among, _ = nearest_among(values, np.arange(10), np.arange(50, 90), 3)
+    np.testing.assert_array_equal(among, 50 + np.argsort(apart[:10, 50:], axis=1)[:, :3])
