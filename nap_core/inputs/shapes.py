@@ -88,7 +88,7 @@ def choose_factors(n: int, seed: int, watermark: Mapping[str, float]) -> Factors
     colour, texture, ground = (rng.integers(len(k), size=n).astype(np.int32) for k in (COLOURS, TEXTURES, GROUNDS))
     share = np.array([watermark.get(name, 0.0) for name in SHAPES])[shape]
     marked = (rng.random(n) < share).astype(np.int32)
-    size = rng.uniform(11.0, 17.5, n).astype(np.float32)
+    size = rng.uniform(12.0, 18.5, n).astype(np.float32)
     room = np.float32(SIDE / 2 - 1) - np.float32(1.25) * size
     x, y = (np.float32(SIDE / 2) + room * rng.uniform(-1, 1, n).astype(np.float32) for _ in range(2))
     angle = np.round(rng.uniform(-30, 30, n)).astype(np.float32)
@@ -98,8 +98,8 @@ def choose_factors(n: int, seed: int, watermark: Mapping[str, float]) -> Factors
 
 def _tones(rng: np.random.Generator, n: int) -> Float:
     """[image, 6] two quiet colours per ground, one lighter than the other."""
-    light = rng.uniform(0.42, 0.62, (n, 1)) + rng.permuted(np.tile([-0.14, 0.14], (n, 1)), axis=1)
-    tint = rng.uniform(-0.07, 0.07, (n, 2, 3))
+    light = rng.uniform(0.48, 0.60, (n, 1)) + rng.permuted(np.tile([-0.11, 0.11], (n, 1)), axis=1)
+    tint = rng.uniform(-0.045, 0.045, (n, 2, 3))
     tone: Float = (light[:, :, None] + tint).reshape(n, 6).astype(np.float32)
     return tone
 
@@ -261,8 +261,8 @@ def _ground(factors: Factors) -> tuple[Float, Float]:
     share = (factors.grain[:, :1, None] / np.float32(63)).astype(np.float32)
     slope = down * share + across * (1 - share)
     kind = factors.ground[:, None, None]
-    blend = np.where(kind == GROUNDS.index("cloud"), cloudy, slope)
-    strength = np.where(kind == GROUNDS.index("grain"), np.float32(0.20), np.float32(0.03))
+    blend: Float = np.where(kind == GROUNDS.index("cloud"), cloudy, slope)
+    strength = np.where(kind == GROUNDS.index("grain"), np.float32(0.14), np.float32(0.03))
     return blend, grain * strength
 
 
@@ -270,11 +270,11 @@ def _ground(factors: Factors) -> tuple[Float, Float]:
 def _noise() -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """Windows [64, 64, 64, 64] into two fixed sheets: soft blobs in [0, 1] and grain in [-0.5, 0.5]."""
     rng = np.random.default_rng(0)
-    blobs: Float = rng.random((2 * SIDE, 2 * SIDE), np.float32)
+    blobs = rng.random((2 * SIDE, 2 * SIDE), np.float32)
     for _ in range(3):
         blobs = _blurred(_blurred(blobs).T).T
     blobs = (blobs - blobs.min()) / (blobs.max() - blobs.min())
-    blobs = np.clip((blobs - np.float32(0.5)) * np.float32(1.6) + np.float32(0.5), 0, 1)
+    blobs = np.clip((blobs - np.float32(0.5)) * np.float32(1.6) + np.float32(0.5), 0, 1).astype(np.float32)
     grain = rng.random((2 * SIDE, 2 * SIDE), np.float32) - np.float32(0.5)
     windows = [np.lib.stride_tricks.sliding_window_view(sheet, (SIDE, SIDE)) for sheet in (blobs, grain)]
     return windows[0], windows[1]
@@ -285,7 +285,8 @@ def _blurred(sheet: Float) -> Float:
     total = np.zeros_like(sheet)
     for shift in range(-4, 5):
         total += np.roll(sheet, shift, axis=0)
-    return total / np.float32(9)
+    mean: Float = total / np.float32(9)
+    return mean
 
 
 @cache
