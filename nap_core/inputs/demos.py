@@ -309,6 +309,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("network", nargs="*", metavar="NETWORK", help=f"one or more of {listed(NETWORKS)}; all if none")
     parser.add_argument("--to", type=Path, default=_DATA, help="folder for the weights; the package's own if absent")
     chosen = parser.parse_args(arguments)
+    unknown = [name for name in chosen.network if name not in NETWORKS]
+    if unknown:
+        parser.error(f"No network '{unknown[0]}'; there are {listed(NETWORKS)}.")
     from safetensors.torch import save_file
 
     for name in chosen.network or NETWORKS:

@@ -197,9 +197,10 @@ def _triangle(u: Float, v: Float, size: Float) -> Float:
 
 def _star(u: Float, v: Float, size: Float) -> Float:
     c, s, outer = np.float32(0.80901699), np.float32(0.58778525), np.float32(1.22) * size
-    a, b = np.abs(u), -v
+    a: Float = np.abs(u)
+    b: Float = -v
     for sign in (1, -1):
-        over = 2 * np.maximum(sign * c * a - s * b, 0)
+        over: Float = 2 * np.maximum(sign * c * a - s * b, 0)
         a, b = a - over * sign * c, b + over * s
     a, b = np.abs(a), b - outer
     inner = np.float32(0.46)
