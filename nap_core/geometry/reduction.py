@@ -78,7 +78,8 @@ def umap_layout(
     a, b = find_ab_params(1.0, 0.0)
     random = np.random.RandomState(seed)
     start = principal_components(values, n_components)
-    start = start / max(float(np.abs(start).max()), 1e-30) * 10
+    # Rounded, because the last digits of a matrix product depend on the number of threads, and a layout on every digit.
+    start = np.round(start / max(float(np.abs(start).max()), 1e-30) * 10, 3)
     start = start + random.normal(scale=1e-4, size=start.shape).astype(np.float32)  # no two rows at one place
     layout, _ = simplicial_set_embedding(
         values,

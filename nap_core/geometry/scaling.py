@@ -18,13 +18,14 @@ Table = NDArray[np.float64]
 
 def _divided(values: Table, divisor: Table) -> Table:
     """Divide, with 0 where the divisor is 0."""
-    quotient: Table = np.zeros(values.shape)
+    quotient = np.zeros_like(values)
     np.divide(values, divisor, out=quotient, where=divisor != 0)
     return quotient
 
 
 def _largest(values: Table) -> Table:
-    return np.abs(values).max(axis=0, initial=0.0)
+    largest: Table = np.abs(values).max(axis=0, initial=0.0)
+    return largest
 
 
 def is_vector_layer(unit: NDArray[Any], pooling: str) -> bool:
