@@ -158,7 +158,8 @@ class Patterns:
     def members(self, pattern: int) -> Int:
         """Images of `pattern` (or of `NOISE`), the firmest member first, ties in image order."""
         image = np.flatnonzero(self.label == pattern)
-        return image[np.argsort(-self.probability[image], kind="stable")].astype(np.int32)
+        firmest: Int = image[np.argsort(-self.probability[image], kind="stable")].astype(np.int32)
+        return firmest
 
     def exemplars(self, pattern: int) -> Int:
         """Images that HDBSCAN takes as the densest core of `pattern`."""
