@@ -13,7 +13,7 @@ LEVELS = (
     ("inputs",),
     ("activations", "geometry"),
     ("patterns", "embedding", "flows", "explain"),
-    ("palette", "figures"),
+    ("palette", "figures", "study_folder"),
     ("study", "export"),
     ("ui", "__main__"),
 )

@@ -134,11 +134,11 @@ def _is_published(name: str, weights: Path | str) -> bool:
 def _demo(name: str, weights: Path | str | None) -> Network:
     from nap_core.inputs import demos
 
-    if name in demos.DEMOS:
+    if name in demos.NETWORKS:
         if weights is not None:
             raise ConfigError(f"The demo '{name}' brings its own weights; leave out either the model or the weights.")
         return demos.demo_network(name)
-    known = [*demos.DEMOS, *MODELS]
+    known = [*demos.NETWORKS, *MODELS]
     near = get_close_matches(name.lower(), known, n=3)
     hint = f"did you mean {' or '.join(near)}? There are" if near else "there are"
     raise UnknownNameError(f"No model '{name}'; {hint} {listed(known)}.")

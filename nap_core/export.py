@@ -1,0 +1,125 @@
+"""A study as plain files that any other program reads: JSON, CSV and ``.npy``."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Iterable, Sequence
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from nap_core.configs import ClusterConfig
+from nap_core.store import write_json
+from nap_core.study import Study
+from nap_core.types import NOISE, Patterns
+
+COLUMNS = (
+    "image",
+    "target",
+    "prediction",
+    "label",
+    "probability",
+    "outlier_score",
+    "assigned",
+    "assigned_probability",
+)
+
+
+def _write_rows(path: Path, header: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
+    with path.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(header)
+        writer.writerows(rows)
+
+
+def named(number: int, names: Sequence[str]) -> str:
+    """Return the name of a class, its number where it has no name, or nothing for `NOISE`."""
+    if number == NOISE:
+        return ""
+    return names[number] if number < len(names) else str(number)
+
+
+def pattern_rows(study: Study, patterns: Patterns, images: Iterable[int]) -> list[list[Any]]:
+    """Return one row of `COLUMNS` per image of `images`."""
+    predictions, ids = study.predictions, study.ids
+    rows = []
+    for i in images:
+        prediction = "" if predictions is None else named(int(predictions.prediction[i]), study.prediction_names)
+        rows.append(
+            [
+                ids[i],
+                named(int(study.target[i]), study.class_names),
+                prediction,
+                int(patterns.label[i]),
+                *(f"{float(x):.6g}" for x in (patterns.probability[i], patterns.outlier_score[i])),
+                int(patterns.assigned[i]),
+                f"{float(patterns.assigned_probability[i]):.6g}",
+            ]
+        )
+    return rows
+
+
+def _described(study: Study, patterns: Patterns) -> list[dict[str, Any]]:
+    ids = study.ids
+    return [
+        {
+            "pattern": number,
+            "size": int(patterns.size[number]),
+            "persistence": float(patterns.persistence[number]),
+            "medoid": ids[patterns.medoid[number]],
+            "exemplars": [ids[i] for i in patterns.exemplars(number)],
+            "members": [[ids[i], float(patterns.probability[i])] for i in patterns.members(number)],
+        }
+        for number in range(patterns.n_patterns)
+    ]
+
+
+def _flow_rows(study: Study, layers: Sequence[str], config: ClusterConfig) -> Iterable[list[Any]]:
+    for source, target in pairwise(layers):
+        count = study.flow(source, target, config).count
+        for a, b in zip(*np.nonzero(count), strict=True):
+            last_a, last_b = count.shape[0] - 1, count.shape[1] - 1
+            yield [source, NOISE if a == last_a else a, target, NOISE if b == last_b else b, count[a, b]]
+
+
+def export(study: Study, to: Path | str, config: ClusterConfig | None = None) -> Path:
+    """Write the study as plain files.
+
+    ``study.json``, ``flows.csv``, and per layer a folder with ``activations.npy`` (raw pooled, float32
+    ``[image, feature]``), ``patterns.csv`` (one row per image, `COLUMNS`) and ``patterns.json``.
+
+    Returns
+    -------
+    Path
+        The folder written.
+    """
+    to, config = Path(to), config or study.config
+    to.mkdir(parents=True, exist_ok=True)
+    layers = [name for name in study.layer_names if name not in study.problems]
+    for layer in layers:
+        folder = to / layer
+        folder.mkdir(exist_ok=True)
+        patterns = study.patterns(layer, config)
+        np.save(folder / "activations.npy", study.activations(layer).values, allow_pickle=False)
+        _write_rows(folder / "patterns.csv", COLUMNS, pattern_rows(study, patterns, range(study.n_images)))
+        write_json(folder / "patterns.json", _described(study, patterns))
+    header = ("source_layer", "source", "target_layer", "target", "count")
+    _write_rows(to / "flows.csv", header, _flow_rows(study, layers, config))
+    write_json(to / "study.json", study.about | {"seconds": _seconds(study, config)})
+    return to
+
+
+def _seconds(study: Study, config: ClusterConfig) -> dict[str, Any]:
+    """Return the seconds that each step took, as the stored results tell."""
+    seconds: dict[str, Any] = {"extraction": None, "patterns": {}}
+    for layer in study.layer_names:
+        kept = study.store.path(study.about["keys"][layer]) / "about.json"
+        if kept.exists():
+            seconds["extraction"] = json.loads(kept.read_text(encoding="utf-8")).get("seconds")
+        found = study.store.path(study.patterns_key(layer, config)) / "about.json"
+        if found.exists():
+            seconds["patterns"][layer] = json.loads(found.read_text(encoding="utf-8"))["seconds"]
+    return seconds

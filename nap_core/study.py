@@ -1,0 +1,395 @@
+"""A study: one model, one set of images, some layers, and everything found; a folder that can be handed on.
+
+The only place where methods meet the cache: ask for a result, and it is read, or computed and kept. Opening a study
+and reading what is in it needs neither torch nor hdbscan.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, fields
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nap_core.configs import RECIPES, ClusterConfig
+from nap_core.errors import NotFiniteError, StudyError, TooFewImagesError, UnknownLayerError, listed
+from nap_core.flows import flow
+from nap_core.keys import digest
+from nap_core.store import Store, write_json
+from nap_core.study_folder import FORMAT, image_facts, unpacked_demo, write_study, write_thumbnails
+from nap_core.types import Activations, CondensedTree, Flow, Int, LayerInfo, Patterns, Predictions, Progress
+
+if TYPE_CHECKING:
+    from nap_core.inputs.images import ImageSet
+    from nap_core.inputs.models import Network
+
+PATTERNS_VERSION = 1  # raised when the meaning of stored patterns changes
+_TREE = [field.name for field in fields(CondensedTree)]
+_PATTERN_ARRAYS = [field.name for field in fields(Patterns) if field.name not in ("layer", "tree")]
+
+
+class Study:
+    """A study in a folder.
+
+    Parameters
+    ----------
+    folder
+        Folder of an existing study.
+
+    Raises
+    ------
+    StudyError
+        If there is no study, or one of another version.
+    """
+
+    def __init__(self, folder: Path | str) -> None:
+        self.folder = Path(folder)
+        self.about = self._read_about()
+        self.store = Store(self.folder / "results")
+
+    @classmethod
+    def open(cls, folder: Path | str) -> Study:
+        """Open an existing study."""
+        return cls(folder)
+
+    @classmethod
+    def create(
+        cls,
+        folder: Path | str,
+        network: Network,
+        images: ImageSet,
+        layers: Sequence[LayerInfo],
+        *,
+        pooling: str = "mean",
+        config: ClusterConfig = RECIPES["covering"],
+        title: str = "",
+        progress: Progress | None = None,
+    ) -> Study:
+        """Write down what is to be studied; `run` does the work. Results already in `folder` are used again."""
+        from nap_core.activations.extract import PREDICTIONS, activations_key
+
+        check_size(len(images), config)
+        folder = Path(folder)
+        names = [layer.name for layer in layers]
+        about = {
+            "model": {"name": network.name, "source": network.source, "fingerprint": network.fingerprint},
+            "class_names": list(network.class_names),
+            "pooling": pooling,
+            "layers": [asdict(layer) for layer in layers],
+            "keys": {name: activations_key(network, images, name, pooling) for name in (*names, PREDICTIONS)},
+        }
+        write_study(folder, title or f"{network.name} on {images.source}", config, about, image_facts(images))
+        write_thumbnails(folder, images, progress)
+        return cls(folder)
+
+    @classmethod
+    def from_activations(
+        cls,
+        folder: Path | str,
+        values: Mapping[str, NDArray[Any]],
+        *,
+        ids: Sequence[str] = (),
+        targets: Sequence[int] = (),
+        config: ClusterConfig = RECIPES["covering"],
+        title: str = "activations made elsewhere",
+    ) -> Study:
+        """Make a study of activations that were made elsewhere: one array ``[image, feature]`` per layer."""
+        folder, n = Path(folder), len(next(iter(values.values())))
+        check_size(n, config)
+        store, keys, layers = Store(folder / "results"), {}, []
+        for name, array in values.items():
+            rows = np.ascontiguousarray(array, dtype=np.float32)
+            keys[name] = digest("imported activations", layer=name, values=rows)
+            layers.append(asdict(LayerInfo(name, "imported", rows.shape[1:], 0, "vector")))
+            n_not_finite = int(rows.size - np.isfinite(rows).sum())
+            facts = {
+                "kind": "activations",
+                "layer": name,
+                "pooling": "none",
+                "n_not_finite": n_not_finite,
+                "n_images": n,
+            }
+            store.compute(keys[name], lambda rows=rows: _imported(rows), **facts)  # type: ignore[misc]
+        about = {"model": None, "class_names": [], "pooling": "none", "layers": layers, "keys": keys}
+        ids = list(ids) or [f"{i:06d}" for i in range(n)]
+        target = [int(t) for t in targets] if len(targets) else [-1] * n
+        fingerprint = digest("imported images", ids=ids, target=target)
+        images = {
+            "source": title,
+            "fingerprint": fingerprint,
+            "ids": ids,
+            "target": target,
+            "class_names": [],
+            "skipped": [],
+        }
+        write_study(folder, title, config, about, images)
+        return cls(folder)
+
+    @classmethod
+    def demo(cls, name: str) -> Study:
+        """Open the shipped study of a demo; needs no torch.
+
+        Raises
+        ------
+        UnknownNameError
+            If there is no such demo.
+        """
+        return cls(unpacked_demo(name))
+
+    def _read_about(self) -> dict[str, Any]:
+        path = self.folder / "study.json"
+        try:
+            about = json.loads(path.read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            raise StudyError(
+                f"There is no study in {self.folder}: study.json is missing. "
+                "Give the folder that a run wrote with --study."
+            ) from None
+        except (OSError, ValueError) as error:
+            raise StudyError(f"The study in {self.folder} cannot be read ({error}); run it again.") from error
+        if not isinstance(about, dict) or about.get("format") != FORMAT:
+            came = about.get("format", "none") if isinstance(about, dict) else "none"
+            raise StudyError(
+                f"The study in {self.folder} has format {came}, this version reads {FORMAT}; run the study again."
+            )
+        return about
+
+    # ---- what was studied
+
+    @property
+    def title(self) -> str:
+        """The study in a few words."""
+        return str(self.about["title"])
+
+    @cached_property
+    def layers(self) -> tuple[LayerInfo, ...]:
+        """The chosen layers, in execution order."""
+        return tuple(
+            LayerInfo(**{**layer, "output_shape": tuple(layer["output_shape"])}) for layer in self.about["layers"]
+        )
+
+    @property
+    def layer_names(self) -> tuple[str, ...]:
+        """Names of the chosen layers, in execution order."""
+        return tuple(layer.name for layer in self.layers)
+
+    @cached_property
+    def images(self) -> dict[str, Any]:
+        """What is known of the images: source, ids, target, class_names, skipped."""
+        return dict(json.loads((self.folder / "images.json").read_text(encoding="utf-8")))
+
+    @property
+    def n_images(self) -> int:
+        """Number of images."""
+        return int(self.about["n_images"])
+
+    @property
+    def ids(self) -> list[str]:
+        """[image] names of the images."""
+        return list(self.images["ids"])
+
+    @cached_property
+    def target(self) -> Int:
+        """[image] the data set's own class, or NOISE."""
+        return np.asarray(self.images["target"], np.int32)
+
+    @property
+    def class_names(self) -> tuple[str, ...]:
+        """Names of the data set's classes; empty where it has none."""
+        return tuple(self.images["class_names"])
+
+    @property
+    def config(self) -> ClusterConfig:
+        """The clustering that the study was run with."""
+        return ClusterConfig(**self.about["config"])
+
+    @property
+    def problems(self) -> dict[str, str]:
+        """Layer → why it has no patterns."""
+        return dict(self.about.get("problems", {}))
+
+    @property
+    def is_finished(self) -> bool:
+        """Whether every chosen layer has its activations."""
+        return all(self.store.path(self.about["keys"][name]).is_dir() for name in self.layer_names)
+
+    @cached_property
+    def _thumbnails(self) -> tuple[NDArray[np.uint8], NDArray[np.int64]] | None:
+        try:
+            return (
+                np.load(self.folder / "thumbnails.npy", mmap_mode="r", allow_pickle=False),
+                np.load(self.folder / "thumbnail_ends.npy", allow_pickle=False),
+            )
+        except FileNotFoundError:
+            return None
+
+    @property
+    def has_pictures(self) -> bool:
+        """Whether the images can be shown; activations made elsewhere come without."""
+        return self._thumbnails is not None
+
+    def thumbnail(self, image: int) -> bytes:
+        """Return a JPEG of an image, at most 128 pixels wide and high; empty where there are no pictures."""
+        if self._thumbnails is None:
+            return b""
+        blob, ends = self._thumbnails
+        return blob[ends[image - 1] if image else 0 : ends[image]].tobytes()
+
+    # ---- what was found
+
+    def _key(self, layer: str) -> str:
+        try:
+            return str(self.about["keys"][layer])
+        except KeyError:
+            raise UnknownLayerError(
+                f"No layer '{layer}' in this study; it has {listed(self.layer_names)}. "
+                "Choose one, or run again with it."
+            ) from None
+
+    def activations(self, layer: str) -> Activations:
+        """Return a layer's raw pooled activations, memory-mapped.
+
+        Raises
+        ------
+        UnknownLayerError
+            If the layer is not part of the study.
+        StudyError
+            If the run has not reached it.
+        """
+        from nap_core.activations.extract import load_activations
+
+        found = load_activations(self.store, self._key(layer))
+        if found is None:
+            raise StudyError(f"Layer '{layer}' has no activations yet; run the study to the end.")
+        return found
+
+    @cached_property
+    def predictions(self) -> Predictions | None:
+        """The model's own answers, or None where it gives no classes."""
+        from nap_core.activations.extract import PREDICTIONS, load_predictions
+
+        key = self.about["keys"].get(PREDICTIONS)
+        return load_predictions(self.store, key) if key else None
+
+    @property
+    def prediction_names(self) -> tuple[str, ...]:
+        """Names of the model's classes."""
+        return tuple(self.about["class_names"])
+
+    def patterns_key(self, layer: str, config: ClusterConfig | None = None) -> str:
+        """Return the key of the patterns of `layer` under `config`."""
+        return digest("patterns", activations=self._key(layer), config=config or self.config, version=PATTERNS_VERSION)
+
+    def has_patterns(self, layer: str, config: ClusterConfig | None = None) -> bool:
+        """Whether the patterns can be read at once."""
+        return self.store.path(self.patterns_key(layer, config)).is_dir()
+
+    def patterns(self, layer: str, config: ClusterConfig | None = None) -> Patterns:
+        """Return a layer's patterns, computed when they are asked for the first time.
+
+        Raises
+        ------
+        NotFiniteError, TooFewImagesError
+            If the layer's activations cannot be grouped.
+        """
+        key, config = self.patterns_key(layer, config), config or self.config
+        entry = self.store.get(key)
+        if entry is None:
+            from nap_core.patterns.clustering import find_patterns
+
+            began = time.perf_counter()
+            arrays = _arrays(find_patterns(self.activations(layer), config))
+            seconds = round(time.perf_counter() - began, 3)
+            entry = self.store.put(key, arrays, kind="patterns", layer=layer, config=asdict(config), seconds=seconds)
+        tree = CondensedTree(**{name: entry.arrays[f"tree_{name}"] for name in _TREE})
+        return Patterns(layer=layer, tree=tree, **{name: entry.arrays[name] for name in _PATTERN_ARRAYS})
+
+    def flow(self, source: str, target: str, config: ClusterConfig | None = None) -> Flow:
+        """Return the images that the patterns of two layers share."""
+        return flow(self.patterns(source, config), self.patterns(target, config))
+
+    # ---- doing the work
+
+    def extract(
+        self,
+        network: Network,
+        images: ImageSet,
+        *,
+        device: str = "auto",
+        batch_size: int = 32,
+        progress: Progress | None = None,
+    ) -> None:
+        """Run the images through the model; a run that was stopped goes on where it stopped."""
+        from nap_core.activations.extract import extract
+
+        extract(
+            network,
+            images,
+            self.layer_names,
+            store=self.store,
+            pooling=self.about["pooling"],
+            device=device,
+            batch_size=batch_size,
+            progress=progress,
+        )
+
+    def cluster(
+        self, config: ClusterConfig | None = None, *, n_jobs: int = 1, progress: Progress | None = None
+    ) -> dict[str, str]:
+        """Find the patterns of every layer, `n_jobs` layers side by side; return layer → why it has none.
+
+        A layer that cannot be grouped does not stop the others.
+        """
+        import joblib
+
+        config = config or self.config
+        todo = [name for name in self.layer_names if not self.has_patterns(name, config)]
+        work = joblib.Parallel(n_jobs=max(1, min(n_jobs, len(todo))), return_as="generator")
+        problems, done = {}, len(self.layers) - len(todo)
+        if progress:
+            progress(done, len(self.layers))
+        for name, problem in zip(
+            todo, work(joblib.delayed(_cluster)(self.folder, name, config) for name in todo), strict=True
+        ):
+            done += 1
+            if problem:
+                problems[name] = problem
+            if progress:
+                progress(done, len(self.layers))
+        if config == self.config:
+            self.about["problems"] = problems
+            write_json(self.folder / "study.json", self.about)
+        return problems
+
+
+def check_size(n_images: int, config: ClusterConfig) -> None:
+    """Raise `TooFewImagesError` where no pattern could be found."""
+    if n_images < max(2, config.min_cluster_size):
+        raise TooFewImagesError(
+            f"{n_images} images are fewer than min_cluster_size={config.min_cluster_size}; lower it or add images."
+        )
+
+
+def _imported(rows: NDArray[np.float32]) -> dict[str, NDArray[Any]]:
+    return {"values": rows, "unit": np.arange(rows.shape[1], dtype=np.int32)}
+
+
+def _arrays(patterns: Patterns) -> dict[str, NDArray[Any]]:
+    arrays = {name: getattr(patterns, name) for name in _PATTERN_ARRAYS}
+    return arrays | {f"tree_{name}": getattr(patterns.tree, name) for name in _TREE}
+
+
+def _cluster(folder: Path, layer: str, config: ClusterConfig) -> str:
+    """Compute and store the patterns of one layer; return why there are none, or nothing. Runs in a worker."""
+    study = Study(folder)
+    try:
+        study.patterns(layer, config)
+    except (NotFiniteError, TooFewImagesError) as error:
+        return str(error)
+    return ""
