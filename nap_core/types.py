@@ -163,7 +163,8 @@ class Patterns:
 
     def exemplars(self, pattern: int) -> Int:
         """Images that HDBSCAN takes as the densest core of `pattern`."""
-        return self.exemplar[self.exemplar_pattern == pattern]
+        found: Int = self.exemplar[self.exemplar_pattern == pattern]
+        return found
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -1,0 +1,247 @@
+"""The command line: ``python -m nap_core layers | run | export``."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+import time
+from dataclasses import fields
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from nap_core.configs import POOLINGS, RECIPES, ClusterConfig, recipe
+from nap_core.errors import ConfigError, NapError
+from nap_core.types import NOISE
+
+if TYPE_CHECKING:
+    from nap_core.inputs.images import ImageSet
+    from nap_core.inputs.models import Network
+    from nap_core.study import Study
+    from nap_core.types import LayerInfo, Progress
+
+
+def _option(name: str) -> str:
+    return "--" + name.replace("_", "-")
+
+
+def _yes_or_no(word: str) -> bool:
+    if word.lower() not in ("true", "false", "yes", "no", "1", "0"):
+        raise argparse.ArgumentTypeError(f"'{word}' is neither true nor false")
+    return word.lower() in ("true", "yes", "1")
+
+
+def _add_model(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--model", help="a torchvision classifier or a demo; recognised from the weights when absent")
+    parser.add_argument("--weights", help="a .safetensors or .pth file, or the name of published weights")
+
+
+def _add_run(parser: argparse.ArgumentParser) -> None:
+    _add_model(parser)
+    parser.add_argument("--images", type=Path, help="a folder, a zip, an .npz or IDX file")
+    parser.add_argument("--demo", choices=("shapes", "digits"), help="a built-in study")
+    parser.add_argument("--activations", type=Path, help=".npz, one array [image, feature] per layer")
+    parser.add_argument("--layers", nargs="+", help="layers by name; a sensible selection when absent")
+    parser.add_argument("--study", type=Path, required=True, help="folder of the study")
+    parser.add_argument("--pooling", choices=tuple(POOLINGS), default="mean", help="feature map → numbers per unit")
+    parser.add_argument("--recipe", choices=tuple(RECIPES), default="covering", help="how patterns are found")
+    parser.add_argument("--limit", type=int, help="at most so many images, evenly from the classes")
+    parser.add_argument("--device", choices=("auto", "cpu", "cuda", "mps"), default="auto")
+    parser.add_argument("--batch-size", type=int, default=32)
+    parser.add_argument("--jobs", type=int, default=min(2, os.cpu_count() or 1), help="layers clustered side by side")
+    group = parser.add_argument_group("clustering (each replaces the recipe's value)")
+    for field in fields(ClusterConfig):
+        kind: Any = _yes_or_no if isinstance(field.default, bool) else type(field.default)
+        choices = field.metadata.get("choices")
+        group.add_argument(_option(field.name), type=kind, choices=choices, help=field.metadata["help"])
+
+
+def parser() -> argparse.ArgumentParser:
+    """Return the parser of the whole command line."""
+    top = argparse.ArgumentParser(prog="python -m nap_core", description="Neural activation patterns of a model.")
+    commands = top.add_subparsers(dest="command", required=True)
+    _add_model(commands.add_parser("layers", help="the layers of a model in execution order"))
+    _add_run(commands.add_parser("run", help="find the patterns of a model's layers"))
+    commands.add_parser("demos", help="make the shipped studies of the demos again")
+    leaving = commands.add_parser("export", help="write a study as plain files")
+    leaving.add_argument("study", type=Path, metavar="DIR")
+    leaving.add_argument("--to", type=Path, required=True, metavar="OUT")
+    return top
+
+
+def reporter(step: str) -> Progress:
+    """Return a progress that keeps one line up to date: step, count, remaining time."""
+    began, state = time.monotonic(), {"shown": 0.0, "first": -1.0}
+
+    def show(done: int, total: int) -> None:
+        now = time.monotonic()
+        if state["first"] < 0:
+            state["first"] = done
+        fresh = done - state["first"]
+        if done < total and now - state["shown"] < 0.5:
+            return
+        state["shown"] = now
+        left = f", {(now - began) / fresh * (total - done):.0f} s left" if fresh and done < total else ""
+        print(
+            f"\r{step}: {done} of {total}{left}      ", end="\n" if done >= total else "", file=sys.stderr, flush=True
+        )
+
+    return show
+
+
+def _config(options: argparse.Namespace) -> ClusterConfig:
+    changes = {f.name: v for f in fields(ClusterConfig) if (v := getattr(options, f.name)) is not None}
+    return recipe(options.recipe, **changes)
+
+
+def _example_layers(network: Network) -> tuple[LayerInfo, ...]:
+    import numpy as np
+    from PIL import Image
+
+    from nap_core.activations.layers import list_layers
+
+    size = getattr(network.preprocessing, "input_size", None) or 224
+    grey = Image.fromarray(np.full((size, size, 3), 127, np.uint8))
+    return list_layers(network.module, network.preprocessing(grey)[None])
+
+
+def layers(options: argparse.Namespace) -> None:
+    """Print the layers of a model as a table."""
+    from nap_core.activations.layers import suggest_layers
+    from nap_core.inputs.models import load_model
+
+    network = load_model(options.model, options.weights)
+    found = _example_layers(network)
+    chosen = suggest_layers(found)
+    print(f"{network.name}: {len(found)} layers; * is the suggestion")
+    width = max(len(layer.name) for layer in found)
+    for layer in found:
+        mark, shape = "*" if layer.name in chosen else " ", "×".join(map(str, layer.output_shape)) or layer.reason
+        print(f"{mark} {layer.name:<{width}}  {layer.type:<22} {layer.kind:<8} {shape:<16} {layer.n_parameters:>12,}")
+
+
+def _inputs(options: argparse.Namespace) -> tuple[Network, ImageSet]:
+    from nap_core.inputs.images import load_images
+    from nap_core.inputs.models import load_model
+
+    if options.demo:
+        from nap_core.inputs.demos import demo_images
+
+        return load_model(options.demo), demo_images(options.demo)
+    if not options.images or not (options.model or options.weights):
+        raise ConfigError("A run needs --images and --model or --weights; or --demo; or --activations.")
+    return load_model(options.model, options.weights), load_images(options.images, progress=reporter("images"))
+
+
+def _new_study(options: argparse.Namespace, config: ClusterConfig) -> Study:
+    from nap_core.activations.extract import network_layers
+    from nap_core.activations.hooks import check_names
+    from nap_core.activations.layers import suggest_layers
+    from nap_core.errors import LayerNotReachedError
+    from nap_core.study import Study
+
+    network, images = _inputs(options)
+    for skipped in images.skipped:
+        print(f"skipped {skipped.name}: {skipped.reason}", file=sys.stderr)
+    if options.limit:
+        images = images.limited(options.limit, options.seed or 0)
+    known = {layer.name: layer for layer in network_layers(network, images)}
+    wanted = options.layers or _demo_layers(options.demo) or suggest_layers(tuple(known.values()))
+    check_names(network.module, wanted)
+    missing = [name for name in wanted if name not in known]
+    if missing:
+        raise LayerNotReachedError(
+            f"The forward pass never ran {', '.join(missing)}; choose a layer that the model uses."
+        )
+    chosen = [layer for name, layer in known.items() if name in wanted]
+    study = Study.create(options.study, network, images, chosen, pooling=options.pooling, config=config)
+    study.extract(
+        network, images, device=options.device, batch_size=options.batch_size, progress=reporter("activations")
+    )
+    return study
+
+
+def _demo_layers(name: str | None) -> tuple[str, ...]:
+    if not name:
+        return ()
+    from nap_core.inputs.demos import DEMOS
+
+    return DEMOS[name].layers
+
+
+def _imported_study(options: argparse.Namespace, config: ClusterConfig) -> Study:
+    from nap_core.activations.imported import read_activations
+    from nap_core.study import Study
+
+    found = read_activations(options.activations)
+    return Study.from_activations(
+        options.study,
+        found.layers,
+        ids=found.ids,
+        targets=found.targets,
+        config=config,
+        title=options.activations.stem,
+    )
+
+
+def run(options: argparse.Namespace) -> int:
+    """Make or continue a study; return 2 where a layer has no patterns for a reason, else 0."""
+    config = _config(options)
+    study = _imported_study(options, config) if options.activations else _new_study(options, config)
+    problems = study.cluster(n_jobs=options.jobs, progress=reporter("patterns"))
+    width = max(len(name) for name in study.layer_names)
+    print(f"{'layer':<{width}}  patterns  coverage  images {study.n_images}")
+    for name in study.layer_names:
+        if name in problems:
+            print(f"{name:<{width}}  {problems[name]}", file=sys.stderr)
+            continue
+        patterns = study.patterns(name)
+        noise = int((patterns.label == NOISE).sum())
+        print(f"{name:<{width}}  {patterns.n_patterns:>8}  {patterns.coverage:>7.0%}   noise {noise}")
+    print(f"The study is in {study.folder}; open it with: streamlit run app.py -- --study {study.folder}")
+    return 2 if problems else 0
+
+
+def _make_demos() -> None:
+    import shutil
+    import tempfile
+
+    from nap_core.inputs.demos import DEMOS, demo_study_folder
+    from nap_core.study import Study
+    from nap_core.study_folder import pack_results
+
+    for name in DEMOS:
+        with tempfile.TemporaryDirectory() as folder:
+            run(parser().parse_args(["run", "--demo", name, "--study", folder, "--jobs", "1"]))
+            shipped = demo_study_folder(name)
+            shipped.mkdir(parents=True, exist_ok=True)
+            shutil.copy(Study.open(folder).folder / "study.json", shipped)
+            pack_results(Path(folder) / "results", shipped)
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run a command; return the exit status: 0, or 2 with a sentence on the standard error."""
+    options = parser().parse_args(arguments)
+    try:
+        if options.command == "layers":
+            layers(options)
+        elif options.command == "run":
+            return run(options)
+        elif options.command == "demos":
+            _make_demos()
+        else:
+            from nap_core.export import export
+            from nap_core.study import Study
+
+            print(f"Written to {export(Study.open(options.study), options.to)}.")
+    except NapError as error:
+        print(f"\n{error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("\nStopped; the same command continues where it stopped.", file=sys.stderr)
+        return 130
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
