@@ -1,0 +1,24 @@
+"""The dashboard: page settings, navigation, and the one place where an error becomes a sentence."""
+
+import streamlit as st
+
+from nap_core.errors import NapError
+
+st.set_page_config(page_title="Neural activation patterns", layout="wide")
+page = st.navigation(
+    {
+        "What was found": [
+            st.Page("pages/overview.py", title="Overview", default=True),
+            st.Page("pages/patterns.py", title="Patterns"),
+            st.Page("pages/flows.py", title="Flows"),
+        ],
+        "Your own model": [
+            st.Page("pages/setup.py", title="Setup"),
+            st.Page("pages/layers.py", title="Layers"),
+        ],
+    }
+)
+try:
+    page.run()
+except NapError as error:
+    st.error(str(error))

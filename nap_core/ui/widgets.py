@@ -1,0 +1,125 @@
+"""What a reader chooses: a layer, a clustering; and what a reader waits for: progress."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import Field, fields, replace
+from typing import Any
+
+import streamlit as st
+
+from nap_core.configs import RECIPES, ClusterConfig
+from nap_core.study import Study
+from nap_core.types import Progress
+
+_CONFIG = "clustering"
+RECIPE_WORDS = {
+    "covering": "covering: follows the manifold, most images find a pattern",
+    "published": "published: exactly the paper's method, with much noise",
+}
+
+
+def pick_layer(study: Study) -> str:
+    """Let the reader choose a layer of the study; kept in the address."""
+    names = list(study.layer_names)
+    wanted = st.query_params.get("layer")
+    start = names.index(wanted) if wanted in names else _default_layer(names)
+    layer = st.sidebar.selectbox("Layer", names, index=start, help="Layers in the order in which images pass them.")
+    st.query_params["layer"] = layer
+    return str(layer)
+
+
+def _default_layer(names: list[str]) -> int:
+    """Return the last layer before the logits: the deepest that still tells more than the answer."""
+    return max(0, len(names) - 2)
+
+
+def recipe_of(config: ClusterConfig) -> str:
+    """Return the recipe's name, or "own settings"."""
+    return next((name for name, known in RECIPES.items() if known == config), "own settings")
+
+
+def current_clustering(study: Study) -> ClusterConfig:
+    """Return the clustering that this visitor looks at: the study's own until another one is chosen."""
+    chosen = st.session_state.get(_CONFIG, {}).get(str(study.folder))
+    return chosen if isinstance(chosen, ClusterConfig) else study.config
+
+
+def pick_clustering(study: Study) -> ClusterConfig:
+    """Show the clustering in the sidebar, folded; choosing another one groups again, without the network."""
+    config = current_clustering(study)
+    with st.sidebar.expander(f"Clustering: {recipe_of(config)}"):
+        names = list(RECIPES)
+        start = names.index(recipe_of(config)) if recipe_of(config) in names else None
+        recipe = st.radio(
+            "Recipe", names, index=start, format_func=lambda name: RECIPE_WORDS[name], key=f"recipe-{config}"
+        )
+        st.caption("Grouping again takes seconds a layer; the network does not run.")
+        with st.form("clustering", border=False):
+            base = RECIPES[recipe] if recipe and recipe != recipe_of(config) else config
+            values = {field.name: _widget(field, getattr(base, field.name)) for field in fields(ClusterConfig)}
+            if st.form_submit_button("Group again", type="primary"):
+                config = replace(base, **values)
+                st.session_state.setdefault(_CONFIG, {})[str(study.folder)] = config
+                st.rerun()
+    return config
+
+
+def _widget(field: Field[Any], value: Any) -> Any:
+    label, text, limits = field.name.replace("_", " "), field.metadata["help"], field.metadata
+    key = f"clustering-{field.name}-{value}"
+    if isinstance(value, bool):
+        return st.checkbox(label, value, help=text, key=key)
+    if "choices" in limits:
+        options = list(limits["choices"])
+        return st.selectbox(label, options, index=options.index(value), help=text, key=key)
+    return st.number_input(label, min_value=limits["low"], max_value=limits["high"], value=value, help=text, key=key)
+
+
+def group_missing(study: Study, layers: Sequence[str], config: ClusterConfig) -> None:
+    """Find the patterns of the layers that have none under `config` yet, with progress."""
+    missing = [name for name in layers if name not in study.problems and not study.has_patterns(name, config)]
+    if not missing:
+        return
+    space = st.empty()
+    with space.container():
+        show = show_progress("Grouping layers")
+        for done, layer in enumerate(missing):
+            show(done, len(missing))
+            study.patterns(layer, config)
+    space.empty()
+
+
+def show_progress(step: str) -> Progress:
+    """Return a progress that keeps a bar up to date: step, count, remaining time."""
+    bar, began, seen = st.progress(0.0, step), time.monotonic(), {"at": 0.0, "first": -1}
+
+    def show(done: int, total: int) -> None:
+        now = time.monotonic()
+        if seen["first"] < 0:
+            seen["first"] = done
+        if done < total and now - seen["at"] < 0.3:
+            return
+        seen["at"] = now
+        fresh = done - seen["first"]
+        left = f", about {remaining((now - began) / fresh * (total - done))} left" if fresh and done < total else ""
+        bar.progress(done / max(1, total), f"{step}: {done:,} of {total:,}{left}")
+
+    return show
+
+
+def remaining(seconds: float) -> str:
+    """Return a duration in words: "40 s", "3 min", "2.5 h"."""
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
+
+
+def size_words(n_bytes: float) -> str:
+    """Return a size in words: "3 MB"."""
+    for unit in ("B", "kB", "MB"):
+        if n_bytes < 1000:
+            return f"{n_bytes:.0f} {unit}"
+        n_bytes /= 1000
+    return f"{n_bytes:.1f} GB"

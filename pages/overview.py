@@ -1,0 +1,22 @@
+"""Overview: what was studied, and what was found, layer by layer."""
+
+import streamlit as st
+
+from nap_core.ui.overview import finding, network_strip, studied
+from nap_core.ui.panels import layer_summaries, layer_table
+from nap_core.ui.resources import current_study
+from nap_core.ui.widgets import current_clustering, group_missing, recipe_of
+
+study = current_study()
+config = current_clustering(study)
+group_missing(study, study.layer_names, config)
+summaries = layer_summaries(study, config)
+
+st.title(study.title)
+st.markdown(studied(study))
+st.markdown(f"#### {finding(study, summaries)}")
+network_strip(study, summaries, config)
+layer_table(summaries)
+st.caption(f"Patterns by recipe: {recipe_of(config)}.")
+for layer, problem in study.problems.items():
+    st.warning(f"{layer}: {problem}")

@@ -1,0 +1,26 @@
+"""Setup: which model, which images; or a study or activations made before."""
+
+import streamlit as st
+
+from nap_core.ui.setup_panel import (
+    choose_images,
+    choose_model,
+    open_other,
+    own_images,
+    own_network,
+    tell_images,
+    tell_model,
+)
+
+st.title("Which model, which images?")
+model, pictures = st.columns(2, gap="large")
+with model:
+    choose_model()
+    tell_model(own_network())
+with pictures:
+    choose_images()
+    tell_images(own_images())
+if own_network() and own_images():
+    st.page_link("pages/layers.py", label="Next: choose layers and run", icon=":material/arrow_forward:")
+with st.expander("Open something made before"):
+    open_other()
