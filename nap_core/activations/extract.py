@@ -2,37 +2,49 @@
 
 Pictures are decoded a few batches ahead of the network. Rows are written into drafts and committed every few batches;
 a run that is stopped or killed continues behind the last commit, with the batch size it began with, and ends in the
-same bytes.
+same bytes. Memory does not grow with the number of images: the tables are files, and three batches are on their way.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from nap_core.activations.hooks import capture, check_names, find_tensor
+from nap_core.activations.batches import batches, example_batch, moved, pick_device, placed
+from nap_core.activations.hooks import (
+    Capture,
+    capture,
+    check_names,
+    evaluating,
+    find_tensor,
+    locked,
+    not_reached,
+    run_module,
+)
 from nap_core.activations.layers import list_layers
-from nap_core.activations.pooling import effective_pooling, n_features, pool
+from nap_core.activations.pooling import effective_pooling, n_features, pool, unit_of_feature
+from nap_core.activations.tables import Tables
 from nap_core.errors import ConfigError, UnreadableLayerError
 from nap_core.keys import digest
-from nap_core.store import Draft, Store
-from nap_core.types import Activations, LayerInfo, Predictions, Progress
+from nap_core.store import Store
+from nap_core.types import NOISE, Activations, LayerInfo, Predictions, Progress
 
 if TYPE_CHECKING:
     import torch
     from torch import Tensor
 
-    from nap_core.inputs.images import ImageSet
+    from nap_core.inputs.image_set import ImageSet
     from nap_core.inputs.models import Network
 
 VERSION = 1  # raised when the meaning of a stored activation changes
-BATCHES_PER_COMMIT = 4
 PREDICTIONS = "predictions"
+LARGEST_TABLE = 4 * 2**30  # bytes of one layer's table
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +56,10 @@ class Forecast:
 
 
 def activations_key(network: Network, images: ImageSet, layer: str, pooling: str) -> str:
-    """Return the key of one layer's activations (or of the predictions, as layer `PREDICTIONS`)."""
+    """Return the key of one layer's activations (or of the predictions, as layer `PREDICTIONS`).
+
+    It holds the pooling that was asked for; `Activations.pooling` is the one that the layer's kind led to.
+    """
     return digest(
         "activations",
         model=network.fingerprint,
@@ -56,124 +71,36 @@ def activations_key(network: Network, images: ImageSet, layer: str, pooling: str
     )
 
 
-def pick_device(name: str = "auto") -> torch.device:
-    """Return the device `name`; "auto" takes CUDA, then Apple's MPS, then the processor.
+def network_layers(network: Network, images: ImageSet) -> tuple[LayerInfo, ...]:
+    """Return the layers that one image passes, in execution order.
 
     Raises
     ------
-    ConfigError
-        If this machine has no such device.
+    InputError
+        If the network does not take the image as its preprocessing makes it.
     """
-    import torch
-
-    there = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
-    if name == "auto":
-        name = next(kind for kind, is_there in there.items() if is_there)
-    if not there.get(name, False):
-        raise ConfigError(f"No device '{name}' here; there is {', '.join(k for k in there if there[k])}.")
-    return torch.device(name)
+    device = pick_device("cpu")
+    with locked(network.module), placed(network.module, device):
+        return list_layers(network.module, moved(example_batch(network, images), network.module, device))
 
 
-def example_batch(network: Network, images: ImageSet, n: int = 1) -> Tensor:
-    """Return the first `n` images as the network takes them: ``[n, channel, h, w]``."""
-    import torch
-
-    return torch.stack([network.preprocessing(images.picture(i)) for i in range(min(n, len(images)))])
-
-
-def network_layers(network: Network, images: ImageSet) -> tuple[LayerInfo, ...]:
-    """Return the layers that one image passes, in execution order."""
-    return list_layers(network.module.cpu(), example_batch(network, images))
-
-
-def forecast(network: Network, images: ImageSet, layers: Sequence[LayerInfo], pooling: str = "mean") -> Forecast:
+def forecast(
+    network: Network, images: ImageSet, layers: Sequence[LayerInfo], pooling: str = "mean", device: str = "auto"
+) -> Forecast:
     """Return seconds and bytes for a run, from a timed batch of eight images and the shapes of the chosen layers."""
     import torch
 
-    with torch.inference_mode():
-        network.module.eval()(example_batch(network, images))  # the first pass also pays for warming up
+    module, place = network.module, pick_device(device)
+    with locked(module), placed(module, place), evaluating(module), torch.inference_mode():
+        run_module(module, moved(example_batch(network, images), module, place))  # also pays for warming up
         start = time.perf_counter()
         batch = example_batch(network, images, 8)
-        network.module(batch)
+        found = find_tensor(run_module(module, moved(batch, module, place)), len(batch))
+        if found is not None:
+            found.sum().item()  # waits for the device
         seconds = (time.perf_counter() - start) / len(batch)
     features = sum(n_features(layer.output_shape, layer.kind, pooling) for layer in layers)
     return Forecast(seconds * len(images), 4 * features * len(images))
-
-
-def _batches(
-    network: Network, images: ImageSet, start: int, size: int, device: torch.device
-) -> Iterator[tuple[int, Tensor]]:
-    """Yield ``(first image, batch on device)`` from `start` on, decoding two batches ahead."""
-    import torch
-
-    def one(image: int) -> Tensor:
-        tensor: Tensor = network.preprocessing(images.picture(image))
-        return tensor
-
-    starts = range(start, len(images), size)
-    with ThreadPoolExecutor(2) as workers:
-
-        def submitted(first: int) -> list[Future[Tensor]]:
-            return [workers.submit(one, image) for image in range(first, min(first + size, len(images)))]
-
-        ahead = [submitted(first) for first in starts[:2]]
-        try:
-            for position, first in enumerate(starts):
-                batch = torch.stack([job.result() for job in ahead.pop(0)])
-                ahead.extend(submitted(s) for s in starts[position + 2 : position + 3])
-                if device.type == "cuda":
-                    batch = batch.pin_memory()
-                yield first, batch.to(device, non_blocking=True)
-        finally:
-            workers.shutdown(cancel_futures=True)
-
-
-def _readable(network: Network, images: ImageSet, layers: Sequence[str]) -> dict[str, LayerInfo]:
-    check_names(network.module, layers)
-    known = {info.name: info for info in network_layers(network, images)}
-    for name in layers:
-        if name in known and known[name].kind == "unreadable":
-            raise UnreadableLayerError(
-                f"Layer '{name}' cannot be read: {known[name].reason}. Choose a layer inside or after it."
-            )
-    # A layer that the pass never reached is named by the capture itself.
-    return {name: known.get(name, LayerInfo(name, "", (1,), 0, "vector")) for name in layers}
-
-
-class _Tables:
-    """The drafts of one run: one table per layer, and the two of the predictions."""
-
-    def __init__(self, store: Store, keys: dict[str, str], n_images: int, batch_size: int) -> None:
-        self.drafts = {name: store.draft(key) for name, key in keys.items()}
-        # A model without classes has no predictions to resume.
-        states = [state for name, draft in self.drafts.items() if (state := draft.state) or name != PREDICTIONS]
-        whole = all(states) and len({state.get("batch_size") for state in states}) == 1
-        self.n_done = min((int(state["n_done"]) for state in states), default=0) if whole else 0
-        self.batch_size = int(states[0]["batch_size"]) if self.n_done else batch_size
-        if self.n_done >= n_images:  # killed between the last commit and the end: the last batch is run again
-            self.n_done = (n_images - 1) // self.batch_size * self.batch_size
-        self.seconds = float(states[0].get("seconds", 0.0)) if self.n_done else 0.0
-        self.n_images = n_images
-        self.maps: dict[tuple[str, str], np.ndarray[Any, Any]] = {}
-
-    def write(self, name: str, table: str, first: int, rows: np.ndarray[Any, Any]) -> None:
-        key = (name, table)
-        if key not in self.maps:
-            self.maps[key] = self.drafts[name].table(table, (self.n_images, *rows.shape[1:]), rows.dtype)
-        self.maps[key][first : first + len(rows)] = rows
-
-    def commit(self, n_done: int, seconds: float) -> None:
-        for table in self.maps.values():
-            table.flush()  # type: ignore[attr-defined]
-        # Predictions first: layers that are committed without them would look like a model without classes.
-        for name in sorted({name for name, _ in self.maps}, key=lambda name: name != PREDICTIONS):
-            draft: Draft = self.drafts[name]
-            draft.commit(n_done, batch_size=self.batch_size, seconds=seconds)
-
-
-def _logits(output: Any, n_images: int) -> Tensor | None:
-    tensor = find_tensor(output, n_images)
-    return tensor if tensor is not None and tensor.ndim == 2 and tensor.shape[1] > 1 else None
 
 
 def extract(
@@ -189,7 +116,8 @@ def extract(
 ) -> dict[str, str]:
     """Run `images` through `network` once and store what every layer says, pooled.
 
-    Layers already in the store are not run again; a run that was stopped resumes.
+    Layers already in the store are not run again; a run that was stopped resumes. Values that are not finite are
+    stored as they are; their number is ``n_not_finite`` in the entry's `about`.
 
     Returns
     -------
@@ -200,20 +128,28 @@ def extract(
     ------
     UnknownLayerError, UnreadableLayerError, LayerNotReachedError
         If a layer cannot be read.
+    InputError
+        If the network does not take the images.
+    ConfigError
+        If a table would be larger than 4 GiB, or there is no such device.
     StorageFullError
         If the disk is full; finished batches are kept.
     """
     if batch_size < 1:
         raise ConfigError(f"batch_size={batch_size} is less than 1; give at least 1.")
-    keys = {name: activations_key(network, images, name, pooling) for name in (*layers, PREDICTIONS)}
-    missing = {name: key for name, key in keys.items() if store.get(key) is None}
     check_names(network.module, layers)
-    if missing:
-        infos = _readable(network, images, [name for name in missing if name != PREDICTIONS])
-        _run(network, images, infos, missing, store, pooling, pick_device(device), batch_size, progress)
-    elif progress:
-        progress(len(images), len(images))
-    return {name: key for name, key in keys.items() if _has_content(store, key)}
+    keys = {name: activations_key(network, images, name, pooling) for name in (PREDICTIONS, *layers)}
+    with locked(network.module):
+        missing = {name: key for name, key in keys.items() if store.get(key) is None}
+        if missing:
+            infos = _readable(network, images, [name for name in missing if name != PREDICTIONS])
+            _check_size(infos, pooling, len(images))
+            tables = Tables(store, missing, len(images), batch_size, optional=PREDICTIONS)
+            _Run(network, images, infos, pooling, tables).run(pick_device(device), progress)
+            _finish(store, missing, network, images, infos, pooling, tables)
+        elif progress:
+            progress(len(images), len(images))
+    return {name: keys[name] for name in (*layers, PREDICTIONS) if _has_content(store, keys[name])}
 
 
 def _has_content(store: Store, key: str) -> bool:
@@ -221,90 +157,128 @@ def _has_content(store: Store, key: str) -> bool:
     return entry is not None and bool(entry.arrays)
 
 
-def _run(
-    network: Network,
-    images: ImageSet,
-    infos: dict[str, LayerInfo],
-    keys: dict[str, str],
-    store: Store,
-    pooling: str,
-    device: torch.device,
-    batch_size: int,
-    progress: Progress | None,
-) -> None:
-    import torch
+def _readable(network: Network, images: ImageSet, layers: Sequence[str]) -> dict[str, LayerInfo]:
+    known = {info.name: info for info in network_layers(network, images)}
+    missing = [name for name in layers if name not in known]
+    if missing:
+        raise not_reached(missing)
+    for name in layers:
+        if known[name].kind == "unreadable":
+            raise UnreadableLayerError(
+                f"Layer '{name}' cannot be read: {known[name].reason}. Choose a layer inside or after it."
+            )
+    return {name: known[name] for name in layers}
 
-    tables = _Tables(store, keys, len(images), batch_size)
-    module, began, n = network.module.to(device), time.perf_counter() - tables.seconds, len(images)
-    layers = tuple(infos)
 
-    def reduce(name: str, tensor: Tensor) -> Tensor:
-        return pool(tensor, infos[name].kind, pooling)
+def _check_size(infos: dict[str, LayerInfo], pooling: str, n_images: int) -> None:
+    for name, info in infos.items():
+        features = n_features(info.output_shape, info.kind, pooling)
+        if 4 * features * n_images > LARGEST_TABLE:
+            raise ConfigError(
+                f"Layer '{name}' with pooling '{pooling}' has {features:,} numbers per image, "
+                f"{4 * features * n_images / 2**30:.1f} GiB for {n_images:,} images; at most "
+                f"{LARGEST_TABLE / 2**30:.0f} GiB are possible. Choose another pooling, a later layer, or fewer images."
+            )
 
-    with capture(module, layers, reduce) as caught, torch.inference_mode():
-        for number, (first, batch) in enumerate(_batches(network, images, tables.n_done, tables.batch_size, device)):
-            caught.n_images = len(batch)
-            logits = _logits(module(batch), len(batch))
-            for name, rows in caught.take().items():
-                tables.write(name, "values", first, rows.cpu().numpy())
-            if PREDICTIONS in keys and logits is not None:
-                best = logits.float().softmax(1).max(1)
-                tables.write(PREDICTIONS, "confidence", first, best.values.cpu().numpy())
-                tables.write(PREDICTIONS, "prediction", first, best.indices.int().cpu().numpy())
-            done = first + len(batch)
-            if number % BATCHES_PER_COMMIT == BATCHES_PER_COMMIT - 1 or done == n:
-                tables.commit(done, time.perf_counter() - began)
-            if progress:
-                progress(done, n)
-    seconds = time.perf_counter() - began
-    for name, key in keys.items():
-        _finish(store, key, name, tables, infos.get(name), pooling, network, images, seconds)
+
+class _Run:
+    """One pass over the images behind the last commit."""
+
+    def __init__(
+        self, network: Network, images: ImageSet, infos: dict[str, LayerInfo], pooling: str, tables: Tables
+    ) -> None:
+        self.network, self.images, self.infos = network, images, infos
+        self.pooling, self.tables = pooling, tables
+
+    def run(self, device: torch.device, progress: Progress | None) -> None:
+        """Fill the tables, batch by batch."""
+        import torch
+
+        module, tables, n = self.network.module, self.tables, len(self.images)
+        began = time.perf_counter() - tables.seconds
+        stream = batches(self.network, self.images, tables.n_done, tables.batch_size, device)
+        with (
+            closing(stream),
+            placed(module, device),
+            capture(module, tuple(self.infos), self._reduced) as caught,
+            torch.inference_mode(),
+        ):
+            for first, batch in stream:
+                self._one(caught, first, batch)
+                done = first + len(batch)
+                tables.seconds = time.perf_counter() - began
+                tables.commit_when_due(done, tables.seconds)
+                if progress:
+                    progress(done, n)
+
+    def _reduced(self, name: str, tensor: Tensor) -> Tensor:
+        came, expected = tuple(tensor.shape[1:]), self.infos[name].output_shape
+        if came != expected:
+            raise UnreadableLayerError(
+                f"Layer '{name}' gives a tensor of shape {came} for some images and {expected} for others; "
+                "choose a layer inside or after it."
+            )
+        return pool(tensor, self.infos[name].kind, self.pooling)
+
+    def _one(self, caught: Capture, first: int, batch: Tensor) -> None:
+        """Run one batch; a single image runs twice, as in `list_layers`, so that its rows can be told."""
+        import torch
+
+        n = len(batch)
+        batch = torch.cat([batch, batch]) if n == 1 else batch
+        caught.n_images = len(batch)
+        logits = find_tensor(run_module(self.network.module, batch), len(batch))
+        for name, rows in caught.take().items():
+            self.tables.write(name, first, values=rows[:n].cpu().numpy())
+        if PREDICTIONS in self.tables.drafts and logits is not None and logits.ndim == 2 and logits.shape[1] > 1:
+            prediction, confidence = _answers(logits[:n].float().cpu())
+            self.tables.write(PREDICTIONS, first, prediction=prediction, confidence=confidence)
+
+
+def _answers(logits: Tensor) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
+    """Return class and softmax probability for logits ``[image, class]``; `NOISE` and 0 where they are not finite."""
+    best = logits.softmax(1).max(1)
+    confidence = best.values.numpy()
+    is_finite = np.isfinite(confidence)
+    prediction = np.where(is_finite, best.indices.numpy(), NOISE).astype(np.int32)
+    return prediction, np.where(is_finite, confidence, 0).astype(np.float32)
 
 
 def _finish(
     store: Store,
-    key: str,
-    name: str,
-    tables: _Tables,
-    info: LayerInfo | None,
-    pooling: str,
+    keys: dict[str, str],
     network: Network,
     images: ImageSet,
-    seconds: float,
+    infos: dict[str, LayerInfo],
+    pooling: str,
+    tables: Tables,
 ) -> None:
-    about = {"model": network.name, "images": images.source, "n_images": len(images), "seconds": round(seconds, 3)}
-    if info is None:
-        names = [table for owner, table in tables.maps if owner == name]
-        if not names:  # the model answers with something other than classes; said once, so that it is not asked again
+    """Turn the drafts into entries, the predictions first."""
+    about = {"model": network.name, "images": images.source, "n_images": len(images)}
+    about["seconds"] = round(tables.seconds, 3)
+    for name, key in keys.items():
+        written = tables.tables(name)
+        if name in infos:
+            values = written["values"]
+            tables.add(name, "unit", unit_of_feature(infos[name].output_shape, infos[name].kind, pooling))
+            store.finish(key, ["values", "unit"], **about, **_facts(infos[name], pooling, values))
+        elif written:
+            store.finish(key, list(written), kind=PREDICTIONS, class_names=list(network.class_names), **about)
+        else:  # the model answers with something other than classes; said once, so that it is not asked again
             store.put(key, {}, kind=PREDICTIONS, **about)
-        else:
-            store.finish(key, names, kind=PREDICTIONS, class_names=list(network.class_names), **about)
-        return
-    values = tables.maps[name, "values"]
-    kept = effective_pooling(info.kind, pooling)
-    unit = _unit_of_feature(info, kept, values.shape[1])
-    np.save(store.draft(key).folder / "unit.npy", unit.astype(np.int32))
-    n_not_finite = int(
-        values.size - sum(np.isfinite(rows).sum() for rows in np.array_split(values, max(1, len(values) // 1024)))
-    )
-    store.finish(
-        key,
-        ["values", "unit"],
-        kind="activations",
-        layer=name,
-        pooling=kept,
-        layer_kind=info.kind,
-        output_shape=list(info.output_shape),
-        n_not_finite=n_not_finite,
-        **about,
-    )
 
 
-def _unit_of_feature(info: LayerInfo, pooling: str, n: int) -> np.ndarray[Any, Any]:
-    units = np.arange(max(1, info.n_units))
-    if info.kind == "vector":
-        return np.arange(n)
-    return np.repeat(units, n // len(units)) if pooling == "none" else np.tile(units, n // len(units))
+def _facts(info: LayerInfo, pooling: str, values: NDArray[np.float32]) -> dict[str, Any]:
+    pieces = np.array_split(values, max(1, len(values) // 1024))
+    return {
+        "kind": "activations",
+        "layer": info.name,
+        "pooling": effective_pooling(info.kind, pooling, len(info.output_shape) + 1),
+        "pooling_asked": pooling,
+        "layer_kind": info.kind,
+        "output_shape": list(info.output_shape),
+        "n_not_finite": int(sum(np.size(piece) - np.isfinite(piece).sum() for piece in pieces)),
+    }
 
 
 def load_activations(store: Store, key: str) -> Activations | None:
