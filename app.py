@@ -5,6 +5,7 @@ import streamlit as st
 from nap_core.errors import NapError
 
 st.set_page_config(page_title="Neural activation patterns", layout="wide")
+st.html("<style>.stMainBlockContainer{padding-top:3rem} h1{font-size:2rem!important}</style>")
 page = st.navigation(
     {
         "What was found": [

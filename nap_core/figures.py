@@ -101,7 +101,7 @@ def _column_titles(layers: Sequence[str], text: str) -> list[dict[str, Any]]:
     return [
         {
             "text": name if len(name) <= 18 else f"…{name[-17:]}",
-            "left": f"{0.5 + 93 * i / last:.1f}%",
+            **({"right": 8} if i == last else {"left": f"{0.5 + 91 * i / last:.1f}%"}),
             "top": 4,
             "textStyle": {"fontSize": 12, "fontFamily": "monospace", "fontWeight": "normal", "color": text},
         }

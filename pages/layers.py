@@ -2,6 +2,7 @@
 
 import streamlit as st
 
+from nap_core.ui.resources import go_to
 from nap_core.ui.run_panel import choose_layers, layers_of, run_form
 from nap_core.ui.setup_panel import own_images, own_network
 
@@ -9,7 +10,7 @@ network, images = own_network(), own_images()
 st.title("Which layers?")
 if network is None or images is None:
     st.info("Here you choose layers and run. It needs a model and images first.")
-    st.page_link("pages/setup.py", label="Choose a model and images", icon=":material/arrow_back:")
+    go_to("Choose a model and images", "setup", key="setup")
     st.stop()
 st.markdown(f"**{network.name}** on **{len(images):,} images**, layers in the order in which an image passes them.")
 layers = choose_layers(network, layers_of(network, images))

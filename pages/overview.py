@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from nap_core.ui.overview import finding, network_strip, studied
+from nap_core.ui.overview import finding, heading, network_strip, studied
 from nap_core.ui.panels import layer_summaries, layer_table
 from nap_core.ui.resources import current_study
 from nap_core.ui.widgets import current_clustering, group_missing, recipe_of
@@ -12,7 +12,7 @@ config = current_clustering(study)
 group_missing(study, study.layer_names, config)
 summaries = layer_summaries(study, config)
 
-st.title(study.title)
+st.title(heading(study))
 st.markdown(studied(study))
 st.markdown(f"#### {finding(study, summaries)}")
 network_strip(study, summaries, config)

@@ -2,6 +2,7 @@
 
 import streamlit as st
 
+from nap_core.ui.resources import go_to
 from nap_core.ui.setup_panel import (
     choose_images,
     choose_model,
@@ -21,6 +22,6 @@ with pictures:
     choose_images()
     tell_images(own_images())
 if own_network() and own_images():
-    st.page_link("pages/layers.py", label="Next: choose layers and run", icon=":material/arrow_forward:")
+    go_to("Next: choose layers and run", "layers", key="next")
 with st.expander("Open something made before"):
     open_other()

@@ -8,16 +8,16 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
-LEVELS = (
-    ("errors", "types", "configs", "keys", "store"),
-    ("inputs",),
-    ("activations", "geometry"),
-    ("patterns", "embedding", "flows", "explain"),
-    ("palette", "figures", "study_folder"),
-    ("study", "export"),
-    ("ui", "__main__"),
+ORDER = (
+    *("errors", "types", "configs", "keys", "store"),
+    "inputs",
+    *("activations", "geometry"),
+    *("patterns", "embedding", "flows", "explain"),
+    *("palette", "figures"),
+    *("study_folder", "study", "export"),
+    *("ui", "__main__"),
 )
-LEVEL = {name: level for level, names in enumerate(LEVELS) for name in names}
+LEVEL = {name: level for level, name in enumerate(ORDER)}
 HEAVY = {"torch", "torchvision", "umap", "hdbscan", "sklearn", "scipy", "plotly", "joblib", "pandas"}
 CORE = sorted((ROOT / "nap_core").rglob("*.py"))
 PAGES = sorted((ROOT / "pages").glob("*.py"))
@@ -51,7 +51,7 @@ def test_imports_point_downwards(path: Path) -> None:
     for name in imported(path):
         parts = name.split(".")
         if parts[0] == "nap_core" and len(parts) > 1 and parts[1] in LEVEL and parts[1] != own:
-            assert LEVEL[parts[1]] < LEVEL[own], f"{own} (level {LEVEL[own]}) imports {name}"
+            assert LEVEL[parts[1]] < LEVEL[own], f"{own} imports {name}, which stands above it"
 
 
 @pytest.mark.parametrize("path", CORE, ids=lambda path: str(path.relative_to(ROOT)))

@@ -62,6 +62,4 @@ def cards(study: Study, patterns: Patterns) -> None:
     page = min(st.pagination(pages, key=f"cards-{patterns.layer}"), pages) if pages > 1 else 1
     with st.grid(min_column_width=250):
         for pattern in numbers[(page - 1) * CARDS_PER_PAGE : page * CARDS_PER_PAGE]:
-            if pattern_card(study, patterns, pattern):
-                _open(pattern)
-                st.rerun()
+            pattern_card(study, patterns, pattern, _open)

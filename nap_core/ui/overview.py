@@ -12,7 +12,12 @@ from nap_core.inputs.demos import DEMOS
 from nap_core.patterns.summary import LayerSummary
 from nap_core.study import Study
 from nap_core.ui.gallery import pictures
-from nap_core.ui.resources import chosen_study
+from nap_core.ui.resources import chosen_study, go_to
+
+
+def heading(study: Study) -> str:
+    """Return the page's title: the demo's, or what was studied."""
+    return DEMOS[chosen_study()].title if chosen_study() in DEMOS else study.title
 
 
 def studied(study: Study) -> str:
@@ -47,4 +52,4 @@ def network_strip(study: Study, summaries: Sequence[LayerSummary], config: Clust
                 patterns = study.patterns(summary.layer, config)
                 largest = np.argsort(-patterns.size, kind="stable")[:6]
                 pictures(study, patterns.medoid[largest], size=48)
-                st.page_link("pages/patterns.py", label="See its patterns", query_params={"layer": summary.layer})
+                go_to("See its patterns", "patterns", key=f"see-{summary.layer}", layer=summary.layer)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import streamlit as st
@@ -107,8 +107,8 @@ def _top_share(target: Int) -> float:
     return float(np.unique(target, return_counts=True)[1].max() / len(target)) if len(target) else 0.0
 
 
-def pattern_card(study: Study, patterns: Patterns, pattern: int) -> bool:
-    """Show a pattern, or the noise, as a card; return whether it is to be opened."""
+def pattern_card(study: Study, patterns: Patterns, pattern: int, on_open: Callable[[int], None]) -> None:
+    """Show a pattern, or the noise, as a card with a button that opens it."""
     members = patterns.members(pattern)
     with st.container(border=True, height="stretch"):
         color = pattern_color(pattern, patterns.n_patterns)
@@ -119,13 +119,12 @@ def pattern_card(study: Study, patterns: Patterns, pattern: int) -> bool:
         pictures(study, shown[1:], size=48)
         st.caption(class_words(study, members) or "no classes known")
         wrong = sum(is_wrong(study, int(i)) for i in members)
-        firm = (
-            f"how firmly they belong: median {np.median(patterns.probability[members]):.2f}" if pattern != NOISE else ""
-        )
+        firm = f"median probability {np.median(patterns.probability[members]):.2f}" if pattern != NOISE else ""
         st.caption(
             " · ".join(part for part in (firm, f"{wrong} misclassified" if wrong else "") if part) or "in no pattern"
         )
-        return st.button("Open", key=f"open-{patterns.layer}-{pattern}", help=f"All images of {pattern_title(pattern)}")
+        key, about = f"open-{patterns.layer}-{pattern}", f"All images of {pattern_title(pattern)}"
+        st.button("Open", key=key, help=about, on_click=on_open, args=(pattern,))
 
 
 def pattern_detail(study: Study, patterns: Patterns, pattern: int) -> None:

@@ -46,8 +46,9 @@ def open_study(folder: Path | str) -> None:
 def chosen_study() -> str:
     """Return the demo's name or the folder that this visitor chose: here, in the address, on the command line."""
     asked = st.query_params.get(_CHOICE)
-    chosen = st.session_state.get(_CHOICE) or (asked if asked in DEMOS else None) or _named_on_the_command_line()
-    return str(chosen or FIRST)
+    if asked in DEMOS:
+        st.session_state[_CHOICE] = asked  # an address is lost on the way to another page
+    return str(st.session_state.get(_CHOICE) or _named_on_the_command_line() or FIRST)
 
 
 def current_study() -> Study:
@@ -67,7 +68,7 @@ def current_study() -> Study:
     if not study.is_finished:
         st.title("This study is not finished")
         st.write("Some of its layers have no activations yet. Continue the run; what is done is kept.")
-        st.page_link("pages/layers.py", label="Continue on Layers")
+        go_to("Continue on Layers", "layers", key="continue")
         st.stop()
     return study
 
@@ -80,3 +81,9 @@ def show_error(error: NapError) -> None:
 def new_folder() -> Path:
     """Return a folder for a study of this visitor that nobody else can guess."""
     return cache_folder() / "studies" / secrets.token_hex(8)
+
+
+def go_to(label: str, page: str, *, key: str, **address: str) -> None:
+    """Show a button that leads to another page, with `address` as its query."""
+    if st.button(label, key=key, icon=":material/arrow_forward:", type="tertiary"):
+        st.switch_page(f"pages/{page}.py", query_params=address)

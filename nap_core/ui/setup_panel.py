@@ -67,7 +67,7 @@ def _reset(name: str) -> None:
 
 def choose_model() -> None:
     """Let the visitor choose a model: a demo's, a published one, or own weights."""
-    ways = ("Own weights", "Published weights", "A demo's model")
+    ways = ("Own weights", "Published", "Demo")
     way = st.segmented_control("Model", ways, default=ways[0], required=True, key="model-way", persist_state="session")
     if way == ways[0]:
         _own_weights()
@@ -111,9 +111,9 @@ def _load_model(name: str | None, weights: Path | str | None, *, uploaded: bool 
 
 def choose_images() -> None:
     """Let the visitor choose images: uploads, a folder, a data set, a demo's."""
-    ways = ["Upload", "A data set by name", "A demo's images"]
+    ways = ["Upload", "Data set", "Demo"]
     if runs_locally():
-        ways.insert(1, "A folder on this machine")
+        ways.insert(1, "Folder")
     way = st.segmented_control(
         "Images", ways, default=ways[0], required=True, key="images-way", persist_state="session"
     )
@@ -125,11 +125,11 @@ def choose_images() -> None:
             _reset("images")
             if _load_images(paths[0] if len(paths) == 1 else paths):
                 st.rerun()
-    elif way == "A folder on this machine":
+    elif way == "Folder":
         folder = st.text_input("Folder, zip, .npz or IDX file", placeholder="~/photos")
         if st.button("Read the images", disabled=not folder):
             _load_images(Path(folder).expanduser())
-    elif way == "A data set by name":
+    elif way == "Data set":
         _choose_dataset()
     else:
         name = st.selectbox("Demo", list(DEMOS), key="demo-images")

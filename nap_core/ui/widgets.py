@@ -13,7 +13,7 @@ from nap_core.configs import RECIPES, ClusterConfig
 from nap_core.study import Study
 from nap_core.types import Progress
 
-_CONFIG = "clustering"
+_CONFIG = "chosen-clustering"
 RECIPE_WORDS = {
     "covering": "covering: follows the manifold, most images find a pattern",
     "published": "published: exactly the paper's method, with much noise",

@@ -1,0 +1,114 @@
+"""What a person does, in a real browser."""
+
+from __future__ import annotations
+
+import re
+import zipfile
+
+from nap_core.study import Study
+
+RIBBON = """([least, most]) => {
+  const paths = [...document.querySelectorAll('.st-key-flow-chart svg path')]
+    .filter(p => p.getAttribute('fill-opacity') === '0.32');
+  for (const path of paths.sort((a, b) => b.getBBox().height - a.getBBox().height)) {
+    const box = path.getBoundingClientRect();
+    if (box.height < least || box.height > most) continue;
+    for (let y = box.top + 1; y < box.bottom; y += 1) {
+      const x = box.left + box.width / 2;
+      if (document.elementFromPoint(x, y) === path) return [x, y];
+    }
+  }
+  return null;
+}"""
+HEADING = re.compile(r"From (.+) of (\S+) to (.+) of (\S+)")
+
+
+def settled(page) -> None:
+    page.wait_for_timeout(400)
+    page.wait_for_selector("[data-testid=stStatusWidget]", state="detached")
+
+
+def shown_images(page) -> list[str]:
+    page.wait_for_selector(".st-key-flow-images img")
+    return page.eval_on_selector_all(".st-key-flow-images img", "found => found.map(image => image.alt)")
+
+
+def label_of(words: str) -> int:
+    return -1 if words.lower() == "no pattern" else int(words.split()[-1])
+
+
+def click_a_ribbon(page, study: Study) -> tuple[list[str], list[str]]:
+    """Click ribbons until one joins two single patterns; return the ids shown and the ids that should be."""
+    page.wait_for_selector(".st-key-flow-chart svg path")
+    settled(page)
+    for least, most in ((0, 30), (30, 60), (60, 120), (120, 900)):
+        point = page.evaluate(RIBBON, [least, most])
+        if point is None:
+            continue
+        page.mouse.click(*point)
+        heading = page.wait_for_selector("h5").inner_text()
+        settled(page)
+        heading = page.wait_for_selector("h5").inner_text()
+        found = HEADING.match(heading)
+        if found is None or "more" in found[1] or "more" in found[3]:
+            continue
+        flow = study.flow(found[2], found[4])
+        members = flow.members(label_of(found[1]), label_of(found[3]))
+        return shown_images(page), [study.ids[i] for i in members[:48]]
+    raise AssertionError("no ribbon between two patterns could be clicked")
+
+
+def test_newcomer_sees_the_built_in_study(page, app, cache):
+    page.goto(app)
+    page.get_by_text("images into").first.wait_for()
+    page.get_by_role("link", name="Patterns").first.click()
+    page.locator("[data-testid=stMain]").get_by_role("button", name="Open").first.click()
+    page.get_by_text("All patterns of this layer").wait_for()
+    page.locator(".nap-row img").nth(6).wait_for()
+    page.get_by_role("link", name="Flows").first.click()
+    shown, wanted = click_a_ribbon(page, Study.open(next((cache / "demos").glob("shapes-*"))))
+    assert shown == wanted
+
+
+def test_other_recipe_groups_again_without_the_network(page, app):
+    page.goto(f"{app}/patterns?study=digits")
+    page.get_by_text("Clustering: covering").click()
+    page.get_by_text("published: exactly").click()
+    settled(page)
+    page.get_by_role("button", name="Group again").click()
+    page.get_by_text("Clustering: published").wait_for()
+    settled(page)
+    assert page.get_by_text("images into").count() == 1
+
+
+def test_own_weights_and_photos(page, app, cache, shared_data, tmp_path):
+    photos = tmp_path / "photos.zip"
+    with zipfile.ZipFile(photos, "w") as archive:
+        for folder in sorted((shared_data / "images/imagenet_multi").iterdir())[:12]:
+            for file in sorted(folder.glob("*.jpg"))[:20]:
+                archive.write(file, f"{folder.name}/{file.name}")
+        archive.writestr("broken/cut.jpg", b"\xff\xd8\xff\xe0 not a picture")
+    page.goto(f"{app}/setup")
+    uploads = page.locator("input[type=file]")
+    uploads.nth(0).set_input_files(shared_data / "models/mobilenet_v2_a_fp16.safetensors")
+    page.get_by_text("Model: mobilenet_v2").wait_for()
+    uploads.nth(1).set_input_files(photos)
+    page.get_by_text("1 files were left out").wait_for()
+    page.get_by_text("Next: choose layers and run").click()
+    page.get_by_text("Forecast:").wait_for()
+    page.locator("[data-testid=stMain]").get_by_role("button", name="Run", exact=True).click()
+    page.get_by_text("images into").first.wait_for(timeout=300_000)
+    page.get_by_role("link", name="Flows").first.click()
+    shown, wanted = click_a_ribbon(page, Study.open(next((cache / "studies").glob("*"))))
+    assert shown == wanted
+
+
+def test_refused_weights_are_a_sentence(page, app, tmp_path):
+    bad = tmp_path / "model.pth"
+    bad.write_bytes(b"\x80\x04cos\nsystem\n(S'true'\ntR.")
+    page.goto(f"{app}/setup")
+    page.locator("input[type=file]").nth(0).set_input_files(bad)
+    alert = page.locator("[data-testid=stAlert]").filter(has_text="model.pth")
+    alert.wait_for()
+    assert "Traceback" not in page.content()
+    assert "model.pth" in alert.inner_text()

@@ -1,0 +1,76 @@
+"""Every page alone, as AppTest runs it: the demo, nothing there yet, an unknown study, one interaction."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+PAGES = Path(__file__).resolve().parents[2] / "pages"
+READING = ("overview.py", "patterns.py", "flows.py")
+
+
+def opened(name: str, **state: object) -> AppTest:
+    test = AppTest.from_file(str(PAGES / name), default_timeout=120)
+    for key, value in state.items():
+        test.session_state[key] = value
+    return test.run()
+
+
+def texts(test: AppTest) -> str:
+    return " ".join(element.value for kind in (test.markdown, test.info, test.error) for element in kind)
+
+
+@pytest.mark.parametrize("name", sorted(path.name for path in PAGES.glob("*.py")))
+def test_page_opens_on_the_demo(name):
+    test = opened(name)
+    assert not test.exception
+    assert test.title[0].value
+
+
+@pytest.mark.parametrize("name", READING)
+@pytest.mark.parametrize("demo", ["shapes", "digits"])
+def test_reading_pages_show_numbers(name, demo):
+    test = opened(name, study=demo)
+    assert not test.exception
+    assert "images" in texts(test)
+
+
+@pytest.mark.parametrize("name", READING)
+def test_unknown_study_is_a_sentence(name, tmp_path):
+    test = opened(name, study=str(tmp_path / "gone"))
+    assert not test.exception
+    assert "There is no study in" in test.error[0].value
+    assert "Traceback" not in test.error[0].value
+
+
+def test_layers_without_model_names_the_next_step():
+    assert "needs a model and images" in texts(opened("layers.py"))
+
+
+def test_another_layer():
+    test = opened("patterns.py")
+    test.selectbox[0].set_value("stage2").run()
+    assert not test.exception
+    assert "`stage2`" in texts(test)
+
+
+def test_open_a_pattern_and_the_noise():
+    test = opened("patterns.py")
+    next(button for button in test.button if button.label == "Open").click().run()
+    assert not test.exception
+    assert test.metric[0].label == "Images"
+    test.query_params["pattern"] = "-1"
+    test.run()
+    assert not test.exception
+    assert test.metric[0].value == "6"
+
+
+def test_search_keeps_only_fitting_patterns():
+    test = opened("patterns.py")
+    before = sum(button.label == "Open" for button in test.button)
+    test.text_input[0].set_value("no such thing").run()
+    assert "No pattern holds" in texts(test)
+    test.text_input[0].set_value("heart").run()
+    assert 0 < sum(button.label == "Open" for button in test.button) < before

@@ -1,0 +1,106 @@
+"""The command line is a contract: what it takes, what it writes, and how it says no."""
+
+from __future__ import annotations
+
+import csv
+import json
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from nap_core.__main__ import main
+
+ROWS = np.random.default_rng(0)
+GROUPS = np.repeat(np.arange(4), 30)
+
+
+@pytest.fixture
+def archive(tmp_path):
+    centre = ROWS.normal(size=(4, 16)) * 8
+    values = (centre[GROUPS] + ROWS.normal(size=(120, 16))).astype(np.float32)
+    path = tmp_path / "acts.npz"
+    np.savez(path, one=values, two=values[:, ::-1] * 2, targets=GROUPS)
+    return path
+
+
+def test_activations_made_elsewhere_to_plain_files(archive, tmp_path, capsys):
+    study, out = tmp_path / "study", tmp_path / "out"
+    assert (
+        main(["run", "--activations", str(archive), "--study", str(study), "--recipe", "published", "--jobs", "1"]) == 0
+    )
+    assert "two" in capsys.readouterr().out
+    assert main(["export", str(study), "--to", str(out)]) == 0
+    rows = list(csv.DictReader((out / "one" / "patterns.csv").open(encoding="utf-8")))
+    assert ",".join(rows[0]) == "image,target,prediction,label,probability,outlier_score,assigned,assigned_probability"
+    assert len(rows) == 120
+    assert np.load(out / "one" / "activations.npy").dtype == np.float32
+    described = json.loads((out / "one" / "patterns.json").read_text(encoding="utf-8"))
+    assert sum(pattern["size"] for pattern in described) == sum(row["label"] != "-1" for row in rows)
+    assert {"size", "persistence", "medoid", "exemplars", "members"} <= set(described[0])
+    flows = list(csv.DictReader((out / "flows.csv").open(encoding="utf-8")))
+    assert sum(int(row["count"]) for row in flows) == 120
+    told = json.loads((out / "study.json").read_text(encoding="utf-8"))
+    assert {"model", "images", "config", "versions", "seconds"} <= set(told)
+
+
+def test_nan_is_said_and_the_other_layers_are_kept(tmp_path, capsys):
+    values = ROWS.normal(size=(60, 5)).astype(np.float32)
+    broken = values.copy()
+    broken[3, 1] = np.nan
+    np.savez(tmp_path / "a.npz", good=values, broken=broken)
+    study = tmp_path / "study"
+    assert main(["run", "--activations", str(tmp_path / "a.npz"), "--study", str(study), "--recipe", "published"]) == 2
+    said = capsys.readouterr()
+    assert "broken" in said.err
+    assert "good" in said.out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["export", "gone", "--to", "x"], "no study"),
+        (["run", "--study", "s"], "needs --images"),
+        (["run", "--study", "s", "--activations", "gone.npz"], "no file"),
+        (["run", "--study", "s", "--demo", "shapes", "--layers", "conv9"], "No layer 'conv9'"),
+        (["run", "--study", "s", "--demo", "digits", "--min-cluster-size", "5000"], "fewer than min_cluster_size=5000"),
+        (["layers", "--model", "resnet"], "No model 'resnet'"),
+    ],
+)
+def test_bad_input_is_a_sentence_and_status_2(arguments, words, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    assert main(arguments) == 2
+    said = capsys.readouterr().err
+    assert words in said
+    assert "Traceback" not in said
+
+
+def test_help_needs_no_torch():
+    code = "import sys; from nap_core.__main__ import parser; parser().format_help(); print('torch' in sys.modules)"
+    assert subprocess.check_output([sys.executable, "-c", code], text=True).strip() == "False"
+
+
+def test_built_in_study_opens_without_the_heavy_packages():
+    code = (
+        "import sys; from nap_core.study import Study; s = Study.demo('digits'); s.patterns('features'); s.predictions;"
+        "print([name for name in ('torch', 'umap', 'hdbscan') if name in sys.modules])"
+    )
+    assert subprocess.check_output([sys.executable, "-c", code], text=True).strip() == "[]"
+
+
+@pytest.mark.slow
+def test_real_photos(shared_data, tmp_path):
+    from sklearn.metrics import adjusted_mutual_info_score
+
+    study, out = tmp_path / "study", tmp_path / "out"
+    run = ["run", "--weights", str(shared_data / "models/mobilenet_v2_a_fp16.safetensors")]
+    run += ["--images", str(shared_data / "images/imagenet_multi"), "--layers", "features.13", "features.18"]
+    assert main([*run, "--study", str(study)]) == 0
+    assert main(["export", str(study), "--to", str(out)]) == 0
+    rows = list(csv.DictReader((out / "features.18" / "patterns.csv").open(encoding="utf-8")))
+    target, label, assigned = ([row[name] for row in rows] for name in ("target", "label", "assigned"))
+    assert len(rows) == 1206
+    assert np.mean([number != "-1" for number in label]) >= 0.75
+    assert adjusted_mutual_info_score(target, label) >= 0.42
+    assert adjusted_mutual_info_score(target, assigned) >= 0.47
