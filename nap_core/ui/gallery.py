@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import base64
 import html
+import re
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import streamlit as st
@@ -32,15 +34,19 @@ _STYLE = """<style>
 
 
 def is_wrong(study: Study, image: int) -> bool:
-    """Whether the model's answer differs from the data set's class, by name."""
-    target = named(int(study.target[image]), study.class_names)
-    answer = predicted(study, image)
-    return bool(target and answer) and target.lower() != answer.lower() and comparable(study)
+    """Whether the model's answer differs from the data set's class, by name; False where the model lacks the class."""
+    target = plain(named(int(study.target[image]), study.class_names))
+    return target in _known(study.prediction_names) and target != plain(predicted(study, image))
 
 
-def comparable(study: Study) -> bool:
-    """Whether the data set and the model name their classes alike, so that an answer can be wrong."""
-    return bool(set(map(str.lower, study.class_names)) & set(map(str.lower, study.prediction_names)))
+def plain(name: str) -> str:
+    """Return a class name without WordNet number, underscores and capitals, as data sets and models differ in these."""
+    return re.sub(r"^n\d{8}[_ ]", "", name).replace("_", " ").lower()
+
+
+@lru_cache(maxsize=64)
+def _known(names: tuple[str, ...]) -> frozenset[str]:
+    return frozenset(map(plain, names))
 
 
 def predicted(study: Study, image: int) -> str:

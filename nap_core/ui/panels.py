@@ -40,7 +40,7 @@ def layer_table(summaries: Sequence[LayerSummary]) -> None:
     shown = {
         "layer": [s.layer for s in summaries],
         "patterns": [s.n_patterns for s in summaries],
-        "coverage": [s.coverage for s in summaries],
+        "coverage": [round(s.coverage, 2) for s in summaries],
         "largest": [s.largest for s in summaries],
     }
     if summaries and not np.isnan(summaries[0].ami):
