@@ -59,7 +59,7 @@ def placed(module: nn.Module, device: torch.device) -> Iterator[None]:
 
 
 def example_batch(network: Network, images: ImageSet, n: int = 1) -> Tensor:
-    """Return the first `n` images as the network takes them: ``[n, channel, h, w]``.
+    """Return `n` images, taken evenly from the whole set, as the network takes them: ``[n, channel, h, w]``.
 
     Raises
     ------
@@ -70,7 +70,8 @@ def example_batch(network: Network, images: ImageSet, n: int = 1) -> Tensor:
     """
     if not len(images):
         raise TooFewImagesError("There is no image to run; choose images that can be read.")
-    return _stacked([network.preprocessing(images.picture(i)) for i in range(min(n, len(images)))])
+    n = min(n, len(images))
+    return _stacked([_one(network, images, i * len(images) // n) for i in range(n)])
 
 
 def batches(

@@ -85,22 +85,40 @@ def network_layers(network: Network, images: ImageSet) -> tuple[LayerInfo, ...]:
 
 
 def forecast(
-    network: Network, images: ImageSet, layers: Sequence[LayerInfo], pooling: str = "mean", device: str = "auto"
+    network: Network,
+    images: ImageSet,
+    layers: Sequence[LayerInfo],
+    pooling: str = "mean",
+    device: str = "auto",
+    batch_size: int = 32,
 ) -> Forecast:
-    """Return seconds and bytes for a run, from a timed batch of eight images and the shapes of the chosen layers."""
-    import torch
+    """Return seconds and bytes for a run, from timed batches and the shapes of the chosen layers.
 
-    module, place = network.module, pick_device(device)
-    with locked(module), placed(module, place), evaluating(module), torch.inference_mode():
-        run_module(module, moved(example_batch(network, images), module, place))  # also pays for warming up
-        start = time.perf_counter()
-        batch = example_batch(network, images, 8)
-        found = find_tensor(run_module(module, moved(batch, module, place)), len(batch))
-        if found is not None:
-            found.sum().item()  # waits for the device
-        seconds = (time.perf_counter() - start) / len(batch)
+    Batches of 1 (which also pays for warming up), 8 and `batch_size` images are tried until one takes a second.
+    """
+    module, place, seconds = network.module, pick_device(device), 0.0
+    with locked(module), placed(module, place), evaluating(module):
+        for n in (1, 8, batch_size):
+            start = time.perf_counter()
+            n_run = _timed_pass(network, images, n, place)
+            elapsed = time.perf_counter() - start
+            seconds = elapsed / n_run
+            if elapsed > 1:
+                break
     features = sum(n_features(layer.output_shape, layer.kind, pooling) for layer in layers)
     return Forecast(seconds * len(images), 4 * features * len(images))
+
+
+def _timed_pass(network: Network, images: ImageSet, n: int, device: torch.device) -> int:
+    """Run at most `n` images, wait for the device, and return how many they were."""
+    import torch
+
+    with torch.inference_mode():
+        batch = example_batch(network, images, n)
+        found = find_tensor(run_module(network.module, moved(batch, network.module, device)), len(batch))
+        if found is not None:
+            found.sum().item()
+    return len(batch)
 
 
 def extract(

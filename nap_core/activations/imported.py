@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -54,6 +55,29 @@ def read_activations(path: Path | str) -> Imported:
     if len(set(ids)) < len(ids):
         raise InputError(f"The ids in {path.name} are not unique; give every image a name of its own.")
     return Imported(layers, ids, tuple(int(t) for t in arrays.get("targets", ())))
+
+
+def checked_length(values: Mapping[str, NDArray[Any]], ids: Sequence[str], targets: Sequence[int]) -> int:
+    """Return the number of images of arrays ``[image, feature]`` given from Python.
+
+    Raises
+    ------
+    InputError
+        If there is no layer, an array has no feature axis, lengths disagree, or ids repeat.
+    """
+    if not values:
+        raise InputError("There is no layer; give one array [image, feature] per layer.")
+    for name, array in values.items():
+        if np.ndim(array) < 2:
+            raise InputError(f"Array '{name}' has shape {np.shape(array)}; a layer is numbers [image, feature].")
+    lengths = {name: len(array) for name, array in values.items()}
+    lengths |= {name: len(given) for name, given in (("ids", ids), ("targets", targets)) if len(given)}
+    if len(set(lengths.values())) > 1:
+        told = ", ".join(f"{name} {n}" for name, n in lengths.items())
+        raise InputError(f"The arrays disagree on the number of images ({told}); make them agree.")
+    if len(set(ids)) < len(ids):
+        raise InputError("The ids are not unique; give every image a name of its own.")
+    return next(iter(lengths.values()))
 
 
 def _rows(name: str, array: NDArray[Any]) -> NDArray[np.float32]:
