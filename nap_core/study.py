@@ -100,11 +100,13 @@ class Study:
         title: str = "activations made elsewhere",
     ) -> Study:
         """Make a study of activations that were made elsewhere: one array ``[image, feature]`` per layer."""
-        folder, n = Path(folder), len(next(iter(values.values())))
+        from nap_core.activations.imported import checked_length
+
+        folder, n = Path(folder), checked_length(values, ids, targets)
         check_size(n, config)
         store, keys, layers = Store(folder / "results"), {}, []
         for name, array in values.items():
-            rows = np.ascontiguousarray(array, dtype=np.float32)
+            rows = np.ascontiguousarray(array, dtype=np.float32).reshape(n, -1)
             keys[name] = digest("imported activations", layer=name, values=rows)
             layers.append(asdict(LayerInfo(name, "imported", rows.shape[1:], 0, "vector")))
             n_not_finite = int(rows.size - np.isfinite(rows).sum())
