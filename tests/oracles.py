@@ -33,3 +33,14 @@ def pooled(values: Tensor, statistic: str) -> NDArray[np.float64]:
             row.append({"mean": mean, "std": variance**0.5, "max": max(numbers), "min": min(numbers)}[statistic])
         rows.append(row)
     return np.array(rows)
+
+
+def contingency(a: NDArray[np.int32], b: NDArray[np.int32], n_a: int, n_b: int) -> list[list[int]]:
+    """How many images have each pair of labels, the noise (-1) last, by looking at every image for every pair."""
+    table = []
+    for source in [*range(n_a), -1]:
+        row = []
+        for target in [*range(n_b), -1]:
+            row.append(sum(1 for i in range(len(a)) if a[i] == source and b[i] == target))  # noqa: PERF401
+        table.append(row)
+    return table
