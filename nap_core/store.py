@@ -92,9 +92,13 @@ class Draft:
                 (self.folder / "draft.json").unlink(missing_ok=True)
             # Reserving the blocks now turns a full disk into an error here, not into a SIGBUS while writing the map.
             table = open_memmap(path, mode="w+", dtype=np.dtype(dtype), shape=shape)
-            with path.open("r+b") as file:
-                if hasattr(os, "posix_fallocate"):
-                    os.posix_fallocate(file.fileno(), 0, path.stat().st_size)
+            try:
+                with path.open("r+b") as file:
+                    if hasattr(os, "posix_fallocate"):
+                        os.posix_fallocate(file.fileno(), 0, path.stat().st_size)
+            except OSError:
+                path.unlink()  # the next run would take the unreserved file for a sound one
+                raise
             return table
 
     def commit(self, n_done: int, **state: Any) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import sys
 from pathlib import Path
-from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -16,7 +15,6 @@ from safetensors.torch import load_file, save_file
 from torch import nn
 from torchvision import models, transforms
 
-import nap_core.inputs
 from nap_core.errors import ConfigError, InputError, UnknownNameError, UnsafeFileError, WeightsError
 from nap_core.inputs import zoo
 from nap_core.inputs.models import Network, load_model, network
@@ -39,11 +37,6 @@ def saved(module: nn.Module, file: Path) -> Path:
 @pytest.fixture(autouse=True)
 def no_trust(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("NAP_TRUST_LOCAL_FILES", raising=False)
-    fake = ModuleType("nap_core.inputs.demos")
-    fake.DEMOS = {"digits": None}  # type: ignore[attr-defined]
-    fake.demo_network = lambda name: SimpleNamespace(name=name)  # type: ignore[attr-defined]
-    monkeypatch.setitem(sys.modules, fake.__name__, fake)
-    monkeypatch.setattr(nap_core.inputs, "demos", fake, raising=False)
 
 
 @pytest.mark.parametrize("name", SMALL)

@@ -102,3 +102,14 @@ def test_every_field_changes_the_key():
     assert digest("a", x=1, y=2) == digest("a", y=2, x=1)
     with pytest.raises(TypeError):
         digest("a", x=object())
+
+
+def test_full_disk_leaves_no_unreserved_table(tmp_path, monkeypatch):
+    def full(*_args):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("os.posix_fallocate", full, raising=False)
+    draft = Store(tmp_path).draft("k1")
+    with pytest.raises(StorageFullError, match="disk that holds"):
+        draft.table("values", (4, 2), np.float32)
+    assert not list(draft.folder.glob("*.npy"))
