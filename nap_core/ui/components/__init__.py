@@ -1,1 +1,0 @@
-"""Small browser components that Streamlit does not have."""
