@@ -10,6 +10,7 @@ import sys
 import time
 import urllib.request
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -55,9 +56,9 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("browser-cache")
 
 
-@pytest.fixture(scope="session")
-def app(cache: Path) -> Iterator[str]:
-    """Address of the running app."""
+@contextmanager
+def served(cache: Path) -> Iterator[str]:
+    """Run the app while the block lasts; gives its address."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -76,6 +77,20 @@ def app(cache: Path) -> Iterator[str]:
     finally:
         server.terminate()
         server.wait(20)
+
+
+@pytest.fixture(scope="session")
+def app(cache: Path) -> Iterator[str]:
+    """Address of the running app."""
+    with served(cache) as address:
+        yield address
+
+
+@pytest.fixture
+def new_app(cache: Path) -> Iterator[str]:
+    """Address of a server that nobody has visited."""
+    with served(cache) as address:
+        yield address
 
 
 @pytest.fixture

@@ -112,3 +112,10 @@ def test_refused_weights_are_a_sentence(page, app, tmp_path):
     alert.wait_for()
     assert "Traceback" not in page.content()
     assert "model.pth" in alert.inner_text()
+
+
+def test_a_link_to_a_page_works_on_a_server_that_nobody_has_visited(page, new_app):
+    page.goto(f"{new_app}/patterns?study=digits&layer=stage2")
+    page.get_by_text("images into").wait_for()
+    page.get_by_role("link", name="Overview").wait_for()
+    assert page.locator("[data-testid=stMain] code").first.inner_text() == "stage2"
