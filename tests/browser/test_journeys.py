@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 import zipfile
 
+from playwright.sync_api import TimeoutError as PlaywrightTimeoutError
+
 from nap_core.study import Study
 
 RIBBON = """([least, most]) => {
@@ -37,19 +39,41 @@ def label_of(words: str) -> int:
     return -1 if words.lower() == "no pattern" else int(words.split()[-1])
 
 
+def point_on_a_ribbon(page, least: int, most: int) -> list[float] | None:
+    """Return where to click once the chart has come to rest, or None where no ribbon is of this height."""
+    before: object = "nowhere"
+    for _ in range(40):
+        point = page.evaluate(RIBBON, [least, most])
+        if point == before:
+            return point
+        before = point
+        page.wait_for_timeout(300)
+    return None
+
+
+def answer_to_a_click(page, point: list[float]) -> str:
+    """Click and return the heading that answers; a click that the chart missed while it was drawn is made again."""
+    for _ in range(5):
+        page.mouse.move(5, 5)
+        page.mouse.click(*point)
+        try:
+            page.wait_for_selector("h5", timeout=8000)
+            break
+        except PlaywrightTimeoutError:
+            continue
+    settled(page)
+    return page.wait_for_selector("h5").inner_text()
+
+
 def click_a_ribbon(page, study: Study) -> tuple[list[str], list[str]]:
     """Click ribbons until one joins two single patterns; return the ids shown and the ids that should be."""
     page.wait_for_selector(".st-key-flow-chart svg path")
     settled(page)
     for least, most in ((0, 30), (30, 60), (60, 120), (120, 900)):
-        point = page.evaluate(RIBBON, [least, most])
+        point = point_on_a_ribbon(page, least, most)
         if point is None:
             continue
-        page.mouse.click(*point)
-        heading = page.wait_for_selector("h5").inner_text()
-        settled(page)
-        heading = page.wait_for_selector("h5").inner_text()
-        found = HEADING.match(heading)
+        found = HEADING.match(answer_to_a_click(page, point))
         if found is None or "more" in found[1] or "more" in found[3]:
             continue
         flow = study.flow(found[2], found[4])
