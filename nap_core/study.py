@@ -191,7 +191,7 @@ class Study:
         """Number of images."""
         return int(self.about["n_images"])
 
-    @property
+    @cached_property
     def ids(self) -> list[str]:
         """[image] names of the images."""
         return list(self.images["ids"])
@@ -201,7 +201,7 @@ class Study:
         """[image] the data set's own class, or NOISE."""
         return np.asarray(self.images["target"], np.int32)
 
-    @property
+    @cached_property
     def class_names(self) -> tuple[str, ...]:
         """Names of the data set's classes; empty where it has none."""
         return tuple(self.images["class_names"])
@@ -279,7 +279,7 @@ class Study:
         key = self.about["keys"].get(PREDICTIONS)
         return load_predictions(self.store, key) if key else None
 
-    @property
+    @cached_property
     def prediction_names(self) -> tuple[str, ...]:
         """Names of the model's classes."""
         return tuple(self.about["class_names"])
