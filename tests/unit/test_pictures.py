@@ -10,16 +10,7 @@ import pytest
 from PIL import Image
 
 from nap_core.inputs.images import load_images, thumbnail
-
-RAMP = np.linspace(0, 255, 48 * 32).reshape(32, 48).astype(np.uint8)
-COLOUR = np.random.default_rng(0).integers(0, 256, (32, 48, 3), np.uint8)
-
-
-def save(path: Path, value: object = 0, **options: object) -> Path:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    picture = value if isinstance(value, Image.Image) else Image.new("RGB", (12, 10), (int(str(value)), 7, 7))
-    picture.save(path, **options)  # type: ignore[arg-type]
-    return path
+from tests.drawn import COLOUR, RAMP, save
 
 
 def only(path: Path) -> Image.Image:
