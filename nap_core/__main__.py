@@ -208,7 +208,7 @@ def _make_demos() -> None:
 
     from nap_core.inputs.demos import DEMOS, demo_study_folder
     from nap_core.study import Study
-    from nap_core.study_folder import pack_results
+    from nap_core.study.folder import pack_results
 
     for name in DEMOS:
         with tempfile.TemporaryDirectory() as folder:

@@ -14,7 +14,7 @@ ORDER = (
     *("activations", "geometry"),
     *("patterns", "embedding", "flows", "explain"),
     *("palette", "figures"),
-    *("study_folder", "study", "export"),
+    *("study", "export"),
     *("ui", "__main__"),
 )
 LEVEL = {name: level for level, name in enumerate(ORDER)}

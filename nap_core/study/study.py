@@ -22,7 +22,8 @@ from nap_core.errors import NotFiniteError, StudyError, TooFewImagesError, Unkno
 from nap_core.flows import flow
 from nap_core.keys import digest
 from nap_core.store import Store, write_json
-from nap_core.study_folder import FORMAT, image_facts, unpacked_demo, write_study, write_thumbnails
+from nap_core.study.folder import FORMAT, unpacked_demo
+from nap_core.study.making import write_imported_study, write_network_study
 from nap_core.types import Activations, CondensedTree, Flow, Int, LayerInfo, Patterns, Predictions, Progress
 
 if TYPE_CHECKING:
@@ -72,20 +73,9 @@ class Study:
         progress: Progress | None = None,
     ) -> Study:
         """Write down what is to be studied; `run` does the work. Results already in `folder` are used again."""
-        from nap_core.activations.extract import PREDICTIONS, activations_key
-
-        check_size(len(images), config)
-        folder = Path(folder)
-        names = [layer.name for layer in layers]
-        about = {
-            "model": {"name": network.name, "source": network.source, "fingerprint": network.fingerprint},
-            "class_names": list(network.class_names),
-            "pooling": pooling,
-            "layers": [asdict(layer) for layer in layers],
-            "keys": {name: activations_key(network, images, name, pooling) for name in (*names, PREDICTIONS)},
-        }
-        write_study(folder, title or f"{network.name} on {images.source}", config, about, image_facts(images))
-        write_thumbnails(folder, images, progress)
+        write_network_study(
+            Path(folder), network, images, layers, pooling=pooling, config=config, title=title, progress=progress
+        )
         return cls(folder)
 
     @classmethod
@@ -100,37 +90,7 @@ class Study:
         title: str = "activations made elsewhere",
     ) -> Study:
         """Make a study of activations that were made elsewhere: one array ``[image, feature]`` per layer."""
-        from nap_core.activations.imported import checked_length
-
-        folder, n = Path(folder), checked_length(values, ids, targets)
-        check_size(n, config)
-        store, keys, layers = Store(folder / "results"), {}, []
-        for name, array in values.items():
-            rows = np.ascontiguousarray(array, dtype=np.float32).reshape(n, -1)
-            keys[name] = digest("imported activations", layer=name, values=rows)
-            layers.append(asdict(LayerInfo(name, "imported", rows.shape[1:], 0, "vector")))
-            n_not_finite = int(rows.size - np.isfinite(rows).sum())
-            facts = {
-                "kind": "activations",
-                "layer": name,
-                "pooling": "none",
-                "n_not_finite": n_not_finite,
-                "n_images": n,
-            }
-            store.compute(keys[name], lambda rows=rows: _imported(rows), **facts)  # type: ignore[misc]
-        about = {"model": None, "class_names": [], "pooling": "none", "layers": layers, "keys": keys}
-        ids = list(ids) or [f"{i:06d}" for i in range(n)]
-        target = [int(t) for t in targets] if len(targets) else [-1] * n
-        fingerprint = digest("imported images", ids=ids, target=target)
-        images = {
-            "source": title,
-            "fingerprint": fingerprint,
-            "ids": ids,
-            "target": target,
-            "class_names": [],
-            "skipped": [],
-        }
-        write_study(folder, title, config, about, images)
+        write_imported_study(Path(folder), values, ids=ids, targets=targets, config=config, title=title)
         return cls(folder)
 
     @classmethod
@@ -245,7 +205,14 @@ class Study:
 
     # ---- what was found
 
-    def _key(self, layer: str) -> str:
+    def activations_key(self, layer: str) -> str:
+        """Return the key of a layer's activations; every result made of them has it in its own key.
+
+        Raises
+        ------
+        UnknownLayerError
+            If the layer is not part of the study.
+        """
         try:
             return str(self.about["keys"][layer])
         except KeyError:
@@ -266,7 +233,7 @@ class Study:
         """
         from nap_core.activations.extract import load_activations
 
-        found = load_activations(self.store, self._key(layer))
+        found = load_activations(self.store, self.activations_key(layer))
         if found is None:
             raise StudyError(f"Layer '{layer}' has no activations yet; run the study to the end.")
         return found
@@ -286,7 +253,9 @@ class Study:
 
     def patterns_key(self, layer: str, config: ClusterConfig | None = None) -> str:
         """Return the key of the patterns of `layer` under `config`."""
-        return digest("patterns", activations=self._key(layer), config=config or self.config, version=PATTERNS_VERSION)
+        return digest(
+            "patterns", activations=self.activations_key(layer), config=config or self.config, version=PATTERNS_VERSION
+        )
 
     def has_patterns(self, layer: str, config: ClusterConfig | None = None) -> bool:
         """Whether the patterns can be read at once."""
@@ -368,18 +337,6 @@ class Study:
             self.about["problems"] = problems
             write_json(self.folder / "study.json", self.about)
         return problems
-
-
-def check_size(n_images: int, config: ClusterConfig) -> None:
-    """Raise `TooFewImagesError` where no pattern could be found."""
-    if n_images < max(2, config.min_cluster_size):
-        raise TooFewImagesError(
-            f"{n_images} images are fewer than min_cluster_size={config.min_cluster_size}; lower it or add images."
-        )
-
-
-def _imported(rows: NDArray[np.float32]) -> dict[str, NDArray[Any]]:
-    return {"values": rows, "unit": np.arange(rows.shape[1], dtype=np.int32)}
 
 
 def _arrays(patterns: Patterns) -> dict[str, NDArray[Any]]:

@@ -1,0 +1,109 @@
+"""Making a study's folder: of a network and images that are still to run, or of activations made elsewhere."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nap_core.configs import ClusterConfig
+from nap_core.errors import TooFewImagesError
+from nap_core.keys import digest
+from nap_core.store import Store
+from nap_core.study.folder import image_facts, write_study, write_thumbnails
+from nap_core.types import LayerInfo, Progress
+
+if TYPE_CHECKING:
+    from nap_core.inputs.images import ImageSet
+    from nap_core.inputs.models import Network
+
+
+def write_network_study(
+    folder: Path,
+    network: Network,
+    images: ImageSet,
+    layers: Sequence[LayerInfo],
+    *,
+    pooling: str,
+    config: ClusterConfig,
+    title: str,
+    progress: Progress | None,
+) -> None:
+    """Write down what is to be run: model, images with thumbnails, layers, and the keys of their activations.
+
+    Raises
+    ------
+    TooFewImagesError
+        If no pattern could be found in so few images.
+    """
+    from nap_core.activations.extract import PREDICTIONS, activations_key
+
+    check_size(len(images), config)
+    names = [layer.name for layer in layers]
+    about = {
+        "model": {"name": network.name, "source": network.source, "fingerprint": network.fingerprint},
+        "class_names": list(network.class_names),
+        "pooling": pooling,
+        "layers": [asdict(layer) for layer in layers],
+        "keys": {name: activations_key(network, images, name, pooling) for name in (*names, PREDICTIONS)},
+    }
+    write_study(folder, title or f"{network.name} on {images.source}", config, about, image_facts(images))
+    write_thumbnails(folder, images, progress)
+
+
+def write_imported_study(
+    folder: Path,
+    values: Mapping[str, NDArray[Any]],
+    *,
+    ids: Sequence[str],
+    targets: Sequence[int],
+    config: ClusterConfig,
+    title: str,
+) -> None:
+    """Write a study of one array ``[image, feature]`` per layer, with the arrays in its store.
+
+    Raises
+    ------
+    TooFewImagesError
+        If no pattern could be found in so few rows.
+    """
+    from nap_core.activations.imported import checked_length
+
+    n = checked_length(values, ids, targets)
+    check_size(n, config)
+    store, keys, layers = Store(folder / "results"), {}, []
+    for name, array in values.items():
+        rows = np.ascontiguousarray(array, dtype=np.float32).reshape(n, -1)
+        keys[name] = digest("imported activations", layer=name, values=rows)
+        layers.append(asdict(LayerInfo(name, "imported", rows.shape[1:], 0, "vector")))
+        n_not_finite = int(rows.size - np.isfinite(rows).sum())
+        facts = {"kind": "activations", "layer": name, "pooling": "none", "n_not_finite": n_not_finite, "n_images": n}
+        store.compute(keys[name], lambda rows=rows: _imported(rows), **facts)  # type: ignore[misc]
+    about = {"model": None, "class_names": [], "pooling": "none", "layers": layers, "keys": keys}
+    ids = list(ids) or [f"{i:06d}" for i in range(n)]
+    target = [int(t) for t in targets] if len(targets) else [-1] * n
+    images = {
+        "source": title,
+        "fingerprint": digest("imported images", ids=ids, target=target),
+        "ids": ids,
+        "target": target,
+        "class_names": [],
+        "skipped": [],
+    }
+    write_study(folder, title, config, about, images)
+
+
+def check_size(n_images: int, config: ClusterConfig) -> None:
+    """Raise `TooFewImagesError` where no pattern could be found."""
+    if n_images < max(2, config.min_cluster_size):
+        raise TooFewImagesError(
+            f"{n_images} images are fewer than min_cluster_size={config.min_cluster_size}; lower it or add images."
+        )
+
+
+def _imported(rows: NDArray[np.float32]) -> dict[str, NDArray[Any]]:
+    return {"values": rows, "unit": np.arange(rows.shape[1], dtype=np.int32)}
