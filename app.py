@@ -3,6 +3,7 @@
 import streamlit as st
 
 from nap_core.errors import NapError
+from nap_core.ui.frame import frame
 
 st.set_page_config(page_title="Neural activation patterns", layout="wide")
 st.html("<style>.stMainBlockContainer{padding-top:3rem} h1{font-size:2rem!important}</style>")
@@ -12,6 +13,7 @@ page = st.navigation(
             st.Page("pages/overview.py", title="Overview", default=True),
             st.Page("pages/patterns.py", title="Patterns"),
             st.Page("pages/flows.py", title="Flows"),
+            st.Page("pages/selection.py", title="Selection"),
         ],
         "Your own model": [
             st.Page("pages/setup.py", title="Setup"),
@@ -19,6 +21,7 @@ page = st.navigation(
         ],
     }
 )
+frame()
 try:
     page.run()
 except NapError as error:

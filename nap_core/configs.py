@@ -6,7 +6,7 @@ cannot, and have no place here.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any
 
 from nap_core.errors import ConfigError, UnknownNameError, listed
@@ -95,3 +95,39 @@ def recipe(name: str, **changes: Any) -> ClusterConfig:
     if name not in RECIPES:
         raise UnknownNameError(f"No recipe '{name}'; there are {listed(RECIPES)}.")
     return replace(RECIPES[name], **changes)
+
+
+def told(config: ClusterConfig) -> str:
+    """Return a clustering in one line that `understood` reads back: "covering", "published,min_cluster_size=8"."""
+
+    def changes(base: ClusterConfig) -> list[str]:
+        pairs = ((parameter.name, getattr(config, parameter.name)) for parameter in fields(config))
+        return [f"{name}={value}" for name, value in pairs if value != getattr(base, name)]
+
+    name = min(RECIPES, key=lambda known: len(changes(RECIPES[known])))
+    return ",".join([name, *changes(RECIPES[name])])
+
+
+def understood(line: str) -> ClusterConfig:
+    """Return the clustering that `told` wrote.
+
+    Raises
+    ------
+    UnknownNameError
+        If it begins with no recipe's name, or changes a field that does not exist.
+    ConfigError
+        If a value cannot be read or is outside its range.
+    """
+    name, *changes = line.split(",")
+    kinds: dict[str, type] = {name: type(value) for name, value in asdict(RECIPES["published"]).items()}
+    values: dict[str, Any] = {}
+    for change in changes:
+        field_name, _, value = change.partition("=")
+        if field_name not in kinds:
+            raise UnknownNameError(f"No parameter '{field_name}' of the clustering; there are {listed(kinds)}.")
+        kind = kinds[field_name]
+        try:
+            values[field_name] = value == "True" if kind is bool else kind(value)
+        except ValueError:
+            raise ConfigError(f"{field_name}={value} is not a number; give one.") from None
+    return recipe(name, **values)

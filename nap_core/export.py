@@ -1,11 +1,13 @@
-"""A study as plain files that any other program reads: JSON, CSV and ``.npy``."""
+"""A study, or some of its images, as plain files that any other program reads: JSON, CSV, ``.npy``, pictures."""
 
 from __future__ import annotations
 
 import csv
+import io
 import json
+import zipfile
 from collections.abc import Iterable, Sequence
-from itertools import pairwise
+from itertools import chain, pairwise
 from pathlib import Path
 from typing import Any
 
@@ -42,24 +44,28 @@ def named(number: int, names: Sequence[str]) -> str:
     return names[number] if number < len(names) else str(number)
 
 
+def predicted(study: Study, image: int) -> str:
+    """Return the name of the class that the model sees in an image, or nothing."""
+    if study.predictions is None:
+        return ""
+    return named(int(study.predictions.prediction[image]), study.prediction_names)
+
+
 def pattern_rows(study: Study, patterns: Patterns, images: Iterable[int]) -> list[list[Any]]:
     """Return one row of `COLUMNS` per image of `images`."""
-    predictions, ids = study.predictions, study.ids
-    rows = []
-    for i in images:
-        prediction = "" if predictions is None else named(int(predictions.prediction[i]), study.prediction_names)
-        rows.append(
-            [
-                ids[i],
-                named(int(study.target[i]), study.class_names),
-                prediction,
-                int(patterns.label[i]),
-                *(f"{float(x):.6g}" for x in (patterns.probability[i], patterns.outlier_score[i])),
-                int(patterns.assigned[i]),
-                f"{float(patterns.assigned_probability[i]):.6g}",
-            ]
-        )
-    return rows
+    ids = study.ids
+    return [
+        [
+            ids[i],
+            named(int(study.target[i]), study.class_names),
+            predicted(study, i),
+            int(patterns.label[i]),
+            *(f"{float(x):.6g}" for x in (patterns.probability[i], patterns.outlier_score[i])),
+            int(patterns.assigned[i]),
+            f"{float(patterns.assigned_probability[i]):.6g}",
+        ]
+        for i in images
+    ]
 
 
 def _described(study: Study, patterns: Patterns) -> list[dict[str, Any]]:
@@ -123,3 +129,37 @@ def _seconds(study: Study, config: ClusterConfig) -> dict[str, Any]:
         if found.exists():
             seconds["patterns"][layer] = json.loads(found.read_text(encoding="utf-8"))["seconds"]
     return seconds
+
+
+def selection_csv(study: Study, images: Iterable[int], config: ClusterConfig | None = None) -> str:
+    """Return a table with one row per image of `images`: its class, the model's answer, and for every layer that has
+    patterns its pattern (-1: none) and probability.
+    """
+    found = {name: study.patterns(name, config) for name in study.layer_names if name not in study.problems}
+    columns = [f"{name} {what}" for name in found for what in ("label", "probability")]
+    table = io.StringIO()
+    writer = csv.writer(table)
+    writer.writerow(["image", "target", "prediction", *columns])
+    for i in images:
+        places = [(int(patterns.label[i]), f"{float(patterns.probability[i]):.6g}") for patterns in found.values()]
+        target = named(int(study.target[i]), study.class_names)
+        writer.writerow([study.ids[i], target, predicted(study, i), *chain.from_iterable(places)])
+    return table.getvalue()
+
+
+def selection_zip(study: Study, images: Iterable[int], config: ClusterConfig | None = None) -> bytes:
+    """Return a zip archive of `images` with ``selection.csv``.
+
+    An image is its original file where that is still there, under ``images/``, and else the study's own picture of at
+    most 128 pixels, under ``thumbnails/``.
+    """
+    images, packed = [int(i) for i in images], io.BytesIO()
+    with zipfile.ZipFile(packed, "w", zipfile.ZIP_STORED) as archive:
+        archive.writestr("selection.csv", selection_csv(study, images, config))
+        for i in images:
+            name, file = study.ids[i].lstrip("/").replace("..", "_"), study.file(i)
+            if file is not None:
+                archive.write(file, f"images/{name}")
+            elif study.has_pictures:
+                archive.writestr(f"thumbnails/{name.removesuffix('.jpg')}.jpg", study.thumbnail(i))
+    return packed.getvalue()

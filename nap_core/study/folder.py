@@ -33,6 +33,11 @@ def versions() -> dict[str, str]:
     return {name: importlib.metadata.version(name) for name in names}
 
 
+def _kept_file(images: ImageSet, image: int) -> list[Any]:
+    file = images.file(image)
+    return [str(file.absolute()), file.stat().st_size] if file and file.exists() else []
+
+
 def image_facts(images: ImageSet) -> dict[str, Any]:
     """Return what a study keeps of an image set beside the thumbnails."""
     return {
@@ -42,6 +47,7 @@ def image_facts(images: ImageSet) -> dict[str, Any]:
         "target": [int(t) for t in images.target],
         "class_names": list(images.class_names),
         "skipped": [[skipped.name, skipped.reason] for skipped in images.skipped],
+        "files": [_kept_file(images, image) for image in range(len(images))],
     }
 
 

@@ -203,6 +203,11 @@ class Study:
         blob, ends = self._thumbnails
         return blob[ends[image - 1] if image else 0 : ends[image]].tobytes()
 
+    def file(self, image: int) -> Path | None:
+        """Return the file that an image was read from, while it is there and has the size that it had."""
+        path, size = (self.images.get("files") or [[]] * self.n_images)[image] or ("", 0)
+        return Path(path) if path and Path(path).is_file() and Path(path).stat().st_size == size else None
+
     # ---- what was found
 
     def activations_key(self, layer: str) -> str:

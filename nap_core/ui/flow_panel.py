@@ -12,7 +12,8 @@ from nap_core.figures import flow_height, flow_options, node_name
 from nap_core.flows import FlowChart, flow_chart
 from nap_core.study import Study
 from nap_core.types import NOISE, Int
-from nap_core.ui.gallery import is_wrong, paged_pictures
+from nap_core.ui.gallery import is_wrong
+from nap_core.ui.grid import paged_pictures
 from nap_core.ui.panels import class_words, in_common
 
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 import base64
 import html
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from nap_core.export import named
+from nap_core.export import named, predicted
 from nap_core.study import Study
 from nap_core.types import NOISE
 
@@ -49,13 +49,6 @@ def _known(names: tuple[str, ...]) -> frozenset[str]:
     return frozenset(map(plain, names))
 
 
-def predicted(study: Study, image: int) -> str:
-    """Return the name of the class that the model sees in an image, or nothing."""
-    if study.predictions is None:
-        return ""
-    return named(int(study.predictions.prediction[image]), study.prediction_names)
-
-
 def words(study: Study, image: int) -> str:
     """Return what is said of an image beside it."""
     target, answer = named(int(study.target[image]), study.class_names), predicted(study, image)
@@ -79,15 +72,6 @@ def pictures(study: Study, images: Iterable[int], *, size: int = 72, captions: b
     """Show images in a wrapping row of squares of `size` pixels; a red corner marks a wrong answer."""
     figures = "".join(_figure(study, int(image), captions) for image in images)
     st.html(f'{_STYLE}<div class="nap-row" style="--nap-size:{size}px">{figures}</div>')
-
-
-def paged_pictures(study: Study, images: Sequence[int], *, key: str, size: int = 84, per_page: int = 60) -> None:
-    """Show all of many images, a page at a time."""
-    pages = -(-len(images) // per_page)
-    page = 1
-    if pages > 1:
-        page = min(st.pagination(pages, key=key), pages)
-    pictures(study, images[(page - 1) * per_page : page * per_page], size=size, captions=True)
 
 
 def chip(color: str, text: str) -> str:

@@ -9,13 +9,14 @@ import numpy as np
 import streamlit as st
 
 from nap_core.configs import ClusterConfig
-from nap_core.export import named
+from nap_core.export import named, predicted
 from nap_core.figures import probability_figure, share_figure
 from nap_core.palette import pattern_color
 from nap_core.patterns.summary import LayerSummary, summarise
 from nap_core.study import Study
 from nap_core.types import NOISE, Int, Patterns
-from nap_core.ui.gallery import chip, is_wrong, paged_pictures, pattern_title, pictures, predicted
+from nap_core.ui.gallery import chip, is_wrong, pattern_title, pictures
+from nap_core.ui.grid import paged_pictures
 
 CARDS_PER_PAGE = 24
 SORTS = ("size", "persistence", "purity", "errors", "similarity")

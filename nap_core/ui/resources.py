@@ -15,11 +15,12 @@ from nap_core.store import cache_folder
 from nap_core.study import Study
 
 FIRST = "shapes"
-_CHOICE = "study"
+_CHOICE, _RECENT = "study", "recent-studies"
+MOST_RECENT = 8
 
 
 @st.cache_resource(show_spinner="Opening the study", max_entries=16)
-def _opened(folder: str, _changed: float) -> Study:
+def _opened(folder: str, age: float) -> Study:
     return Study.open(folder)
 
 
@@ -37,6 +38,9 @@ def _named_on_the_command_line() -> str | None:
 def open_study(folder: Path | str) -> None:
     """Make the study in `folder` (or the demo of that name) the one that this visitor sees."""
     st.session_state[_CHOICE] = str(folder)
+    st.session_state.setdefault(_RECENT, {}).pop(str(folder), None)
+    st.session_state[_RECENT][str(folder)] = True  # the latest stands last
+    st.query_params.pop("clustering", None)
     if str(folder) in DEMOS:
         st.query_params[_CHOICE] = str(folder)
     else:
@@ -51,16 +55,54 @@ def chosen_study() -> str:
     return str(st.session_state.get(_CHOICE) or _named_on_the_command_line() or FIRST)
 
 
+def recent_studies() -> dict[str, str]:
+    """Return folder (or name of a demo) → title of what this visitor may open: demos, then the latest studies first.
+
+    A visitor sees the studies of this session alone; at the machine itself those of earlier sessions, too.
+    """
+    folders = [name for name in reversed(st.session_state.get(_RECENT, {})) if name not in DEMOS]
+    if chosen_study() not in (*DEMOS, *folders):
+        folders.insert(0, chosen_study())
+    if runs_locally():
+        made = (cache_folder() / "studies").glob("*/study.json")
+        folders += [str(about.parent) for about in sorted(made, key=_age) if str(about.parent) not in folders]
+    titles = {folder: _title(folder, _age(Path(folder) / "study.json")) for folder in folders[:MOST_RECENT]}
+    return {name: demo.title for name, demo in DEMOS.items()} | {f: title for f, title in titles.items() if title}
+
+
+def _age(about: Path) -> float:
+    """Return a number that is smaller for a file written later; 0 where there is none."""
+    return -about.stat().st_mtime if about.exists() else 0.0
+
+
+@st.cache_data(show_spinner=False, max_entries=256)
+def _title(folder: str, age: float) -> str:
+    try:
+        study = Study.open(folder)
+    except NapError:
+        return ""
+    return f"{study.title} · {study.about['made']}"
+
+
+def opened_study(chosen: str) -> Study:
+    """Return a demo by its name, or the study in a folder.
+
+    Raises
+    ------
+    StudyError
+        If there is no study.
+    """
+    folder = _demo_folder(chosen) if chosen in DEMOS else chosen
+    return _opened(folder, _age(Path(folder) / "study.json"))
+
+
 def current_study() -> Study:
     """Return the open study; where it cannot be opened, say why and end the page.
 
     A visitor's own study is reached through this session alone: the address names demos only.
     """
-    chosen = chosen_study()
     try:
-        folder = _demo_folder(chosen) if chosen in DEMOS else chosen
-        about = Path(folder) / "study.json"
-        study = _opened(folder, about.stat().st_mtime if about.exists() else 0.0)
+        study = opened_study(chosen_study())
     except NapError as error:
         show_error(error)
         st.button("Open the built-in study", on_click=open_study, args=(FIRST,))
@@ -76,6 +118,12 @@ def current_study() -> Study:
 def show_error(error: NapError) -> None:
     """Show what came, what is possible and what to do."""
     st.error(str(error))
+
+
+def runs_locally() -> bool:
+    """Whether the visitor sits at the machine that runs the app, so that folder paths are theirs to read."""
+    host = (st.context.url or "").split("//")[-1].split("/")[0].split(":")[0]
+    return host in ("localhost", "127.0.0.1") and st.context.ip_address in (None, "127.0.0.1", "::1")
 
 
 def new_folder() -> Path:

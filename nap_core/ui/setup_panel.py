@@ -16,7 +16,7 @@ from nap_core.inputs.demos import DEMOS
 from nap_core.inputs.zoo import MODELS
 from nap_core.store import cache_folder
 from nap_core.ui.gallery import html_pictures
-from nap_core.ui.resources import new_folder, open_study, show_error
+from nap_core.ui.resources import new_folder, open_study, runs_locally, show_error
 from nap_core.ui.widgets import show_progress
 
 if TYPE_CHECKING:
@@ -25,12 +25,6 @@ if TYPE_CHECKING:
 
 NETWORK, IMAGES = "own-network", "own-images"
 WEIGHTS = ("safetensors", "pth", "pt", "bin", "ckpt", "th")
-
-
-def runs_locally() -> bool:
-    """Whether the visitor sits at the machine that runs the app, so that folder paths are theirs to read."""
-    host = (st.context.url or "").split("//")[-1].split("/")[0].split(":")[0]
-    return host in ("localhost", "127.0.0.1") and st.context.ip_address in (None, "127.0.0.1", "::1")
 
 
 def own_network() -> Network | None:

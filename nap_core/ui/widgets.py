@@ -9,7 +9,8 @@ from typing import Any
 
 import streamlit as st
 
-from nap_core.configs import RECIPES, ClusterConfig
+from nap_core.configs import RECIPES, ClusterConfig, told, understood
+from nap_core.errors import NapError
 from nap_core.study import Study
 from nap_core.types import Progress
 
@@ -21,12 +22,12 @@ RECIPE_WORDS = {
 
 
 def pick_layer(study: Study) -> str:
-    """Let the reader choose a layer of the study; kept in the address."""
+    """Let the reader choose a layer of the study; kept in the address, and from page to page."""
     names = list(study.layer_names)
-    wanted = st.query_params.get("layer")
-    start = names.index(wanted) if wanted in names else _default_layer(names)
-    layer = st.sidebar.selectbox("Layer", names, index=start, help="Layers in the order in which images pass them.")
-    st.query_params["layer"] = layer
+    about = "Layers in the order in which images pass them."
+    layer = st.sidebar.selectbox(
+        "Layer", names, index=_default_layer(names), help=about, key="layer", bind="query-params"
+    )
     return str(layer)
 
 
@@ -36,14 +37,30 @@ def _default_layer(names: list[str]) -> int:
 
 
 def recipe_of(config: ClusterConfig) -> str:
-    """Return the recipe's name, or "own settings"."""
-    return next((name for name, known in RECIPES.items() if known == config), "own settings")
+    """Return the recipe's name, or that of the nearest one with ", changed"."""
+    name, *changes = told(config).split(",")
+    return f"{name}, changed" if changes else name
 
 
 def current_clustering(study: Study) -> ClusterConfig:
-    """Return the clustering that this visitor looks at: the study's own until another one is chosen."""
-    chosen = st.session_state.get(_CONFIG, {}).get(str(study.folder))
-    return chosen if isinstance(chosen, ClusterConfig) else study.config
+    """Return the clustering that this visitor looks at: the address's, the one chosen before, else the study's own."""
+    chosen = st.session_state.setdefault(_CONFIG, {})
+    asked = st.query_params.get("clustering", "")
+    if asked:
+        try:
+            chosen[str(study.folder)] = understood(asked)
+        except NapError as error:
+            st.warning(f"The address asks for the clustering '{asked}'. {error}")
+    config = chosen.get(str(study.folder), study.config)
+    _write_address(study, config)
+    return config if isinstance(config, ClusterConfig) else study.config
+
+
+def _write_address(study: Study, config: ClusterConfig) -> None:
+    if config == study.config:
+        st.query_params.pop("clustering", None)
+    elif st.query_params.get("clustering") != told(config):
+        st.query_params["clustering"] = told(config)
 
 
 def pick_clustering(study: Study) -> ClusterConfig:
@@ -61,7 +78,8 @@ def pick_clustering(study: Study) -> ClusterConfig:
             values = {field.name: _widget(field, getattr(base, field.name)) for field in fields(ClusterConfig)}
             if st.form_submit_button("Group again", type="primary"):
                 config = replace(base, **values)
-                st.session_state.setdefault(_CONFIG, {})[str(study.folder)] = config
+                st.session_state[_CONFIG][str(study.folder)] = config
+                _write_address(study, config)
                 st.rerun()
     return config
 

@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from nap_core.study import Study
+
 PAGES = Path(__file__).resolve().parents[2] / "pages"
 READING = ("overview.py", "patterns.py", "flows.py")
 
@@ -74,3 +76,26 @@ def test_search_keeps_only_fitting_patterns():
     assert "No pattern holds" in texts(test)
     test.text_input[0].set_value("heart").run()
     assert 0 < sum(button.label == "Open" for button in test.button) < before
+
+
+def test_a_selection_is_shown_with_the_patterns_that_hold_it():
+    empty = opened("selection.py")
+    assert "Nothing is selected yet" in texts(empty)
+    folder = str(Study.demo("shapes").folder)
+    test = opened("selection.py", selection={folder: (3, 5, 1999)})
+    assert not test.exception
+    assert "3 of 2,000 images" in texts(test)
+    assert test.dataframe[0].value["layer"].tolist() == list(Study.demo("shapes").layer_names)
+    next(button for button in test.button if button.label == "Take all out").click().run()
+    assert "Nothing is selected yet" in texts(test)
+
+
+def test_an_address_names_the_clustering():
+    test = AppTest.from_file(str(PAGES / "patterns.py"), default_timeout=120)
+    test.query_params["clustering"] = "published,min_cluster_size=20"
+    test.run()
+    assert test.sidebar.expander[0].label == "Clustering: published, changed"
+    assert test.query_params["clustering"] == "published,min_cluster_size=20"
+    test.query_params["clustering"] = "best"
+    test.run()
+    assert "No recipe 'best'" in test.warning[0].value

@@ -1,9 +1,11 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from nap_core.configs import RECIPES, ClusterConfig, recipe
-from nap_core.errors import ConfigError, UnknownNameError
+from nap_core.configs import RECIPES, ClusterConfig, recipe, told, understood
+from nap_core.errors import ConfigError, NapError, UnknownNameError
 
 
 def test_defaults_are_the_published_method():
@@ -26,3 +28,35 @@ def test_recipe_with_changes():
     assert recipe("published", min_samples=7).min_samples == 7
     with pytest.raises(UnknownNameError, match="covering, published"):
         recipe("best")
+
+
+@given(
+    name=st.sampled_from(sorted(RECIPES)),
+    size=st.integers(2, 500),
+    epsilon=st.floats(0, 10, allow_nan=False),
+    center=st.booleans(),
+    method=st.sampled_from(["leaf", "eom"]),
+)
+def test_one_line_tells_a_clustering(name, size, epsilon, center, method):
+    changes = {"min_cluster_size": size, "cluster_selection_epsilon": epsilon, "center": center}
+    config = recipe(name, **changes, cluster_selection_method=method)
+    assert understood(told(config)) == config
+
+
+def test_a_recipe_is_told_by_its_name():
+    assert told(RECIPES["covering"]) == "covering"
+    assert told(recipe("published", min_samples=7)) == "published,min_samples=7"
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        ("best", "No recipe 'best'"),
+        ("covering,size=3", "No parameter 'size'"),
+        ("covering,min_samples=few", "min_samples=few is not a number"),
+        ("covering,min_samples=0", "outside 1"),
+    ],
+)
+def test_a_line_that_cannot_be_understood(line, words):
+    with pytest.raises(NapError, match=words):
+        understood(line)

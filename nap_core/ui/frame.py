@@ -1,0 +1,28 @@
+"""What stands around every page: which study is open, and what is selected in it."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from nap_core.errors import NapError
+from nap_core.ui.resources import chosen_study, open_study, opened_study, recent_studies
+from nap_core.ui.selection import tell_selection
+
+
+def frame() -> None:
+    """Let the reader change to another study, and tell the selection; silent where the study cannot be opened."""
+    studies, chosen = recent_studies(), chosen_study()
+    names = list(studies)
+    st.sidebar.selectbox(
+        "Study",
+        names,
+        index=names.index(chosen) if chosen in names else None,
+        format_func=lambda name: studies[name],
+        key=f"open-{chosen}",
+        on_change=lambda: open_study(st.session_state[f"open-{chosen}"]),
+        help="The built-in studies, and those that you opened or ran.",
+    )
+    try:
+        tell_selection(opened_study(chosen))
+    except NapError:
+        return  # the page says what is wrong with it
