@@ -12,6 +12,7 @@ page = st.navigation(
         "What was found": [
             st.Page("pages/overview.py", title="Overview", default=True),
             st.Page("pages/patterns.py", title="Patterns"),
+            st.Page("pages/map.py", title="Map"),
             st.Page("pages/flows.py", title="Flows"),
             st.Page("pages/selection.py", title="Selection"),
         ],

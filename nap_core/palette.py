@@ -49,3 +49,8 @@ def pattern_color(label: int, n_patterns: int) -> str:
         return OTHER_COLOR
     place = label / max(1, n_patterns - 1)
     return oklch(_LIGHTNESS[label % 2], _CHROMA, _FIRST_HUE + place * (_LAST_HUE - _FIRST_HUE))
+
+
+def ramp(n: int) -> list[str]:
+    """Return `n` colours from grey to the accent, for a number from 0 to 1; lightness tells it, too."""
+    return [oklch(0.82 - 0.36 * i / (n - 1), 0.01 + 0.12 * i / (n - 1), 255.0) for i in range(n)]

@@ -55,9 +55,14 @@ def _graph(values: NDArray[Any], near: Index, distance: Float) -> Any:
 
 
 def umap_layout(
-    values: NDArray[Any], n_components: int, n_neighbors: int, metric: str = "euclidean", seed: int = 0
+    values: NDArray[Any],
+    n_components: int,
+    n_neighbors: int,
+    metric: str = "euclidean",
+    seed: int = 0,
+    min_dist: float = 0.0,
 ) -> Float:
-    """Return UMAP's layout [row, component] with ``min_dist=0``, which lets groups contract.
+    """Return UMAP's layout [row, component].
 
     Parameters
     ----------
@@ -65,6 +70,8 @@ def umap_layout(
         [row, feature] different rows, at least `FEWEST_FOR_UMAP`.
     n_neighbors
         As in umap-learn: the row itself is the first of them. Cut to the number of rows.
+    min_dist
+        Least distance between neighbours in the layout, in [0, 1]; 0 lets groups contract, which suits a clustering.
 
     References
     ----------
@@ -75,7 +82,7 @@ def umap_layout(
         from umap.umap_ import find_ab_params, simplicial_set_embedding
 
     near, distance = nearest(values, min(n_neighbors, len(values)) - 1, metric)
-    a, b = find_ab_params(1.0, 0.0)
+    a, b = find_ab_params(1.0, min_dist)
     random = np.random.RandomState(seed)
     start = principal_components(values, n_components)
     # Rounded, because the last digits of a matrix product depend on the number of threads, and a layout on every digit.

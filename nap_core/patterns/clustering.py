@@ -13,7 +13,7 @@ detection. ACM TKDD 10 (2015), for persistence ("stability") and GLOSH.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -92,7 +92,8 @@ def clusters_of_tree(
     )
 
 
-def _check(activations: Activations, config: ClusterConfig) -> None:
+def check_finite(activations: Activations) -> None:
+    """Raise `NotFiniteError` where an activation is NaN or infinite."""
     finite: NDArray[np.bool_] = np.atleast_1d(np.isfinite(activations.values).all(axis=1))
     if not finite.all():
         raise NotFiniteError(
@@ -100,10 +101,27 @@ def _check(activations: Activations, config: ClusterConfig) -> None:
             f"images (the first is image {int(np.argmin(finite))}); check the weights and the preprocessing, or leave "
             "these images out."
         )
-    if len(finite) < config.min_cluster_size:
+
+
+def _check(activations: Activations, config: ClusterConfig) -> None:
+    check_finite(activations)
+    n = activations.n_images
+    if n < config.min_cluster_size:
         raise TooFewImagesError(
-            f"{len(finite)} images are fewer than min_cluster_size={config.min_cluster_size}; lower it or add images."
+            f"{n} images are fewer than min_cluster_size={config.min_cluster_size}; lower it or add images."
         )
+
+
+def compared(activations: Activations, config: ClusterConfig) -> Float:
+    """Return [image, feature] the values as `config` compares them: scaled, centred, by angle; before any reduction."""
+    return scale(
+        activations.values,
+        activations.unit,
+        activations.pooling,
+        config.scaling,
+        center=config.center,
+        row_l2=config.row_l2,
+    )
 
 
 def _clustering_space(scaled: Float, config: ClusterConfig) -> tuple[Float, Index]:
@@ -164,14 +182,7 @@ def find_patterns(activations: Activations, config: ClusterConfig = RECIPES["cov
     """
     _check(activations, config)
     order = canonical_order(activations.values)
-    scaled = scale(
-        activations.values[order],
-        activations.unit,
-        activations.pooling,
-        config.scaling,
-        center=config.center,
-        row_l2=config.row_l2,
-    )
+    scaled = compared(replace(activations, values=activations.values[order]), config)
     places, group = _clustering_space(scaled, config)
     edge, weight = spanning_tree(places, config.min_samples, config.metric, group=group)
     found = clusters_of_tree(

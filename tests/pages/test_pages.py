@@ -99,3 +99,13 @@ def test_an_address_names_the_clustering():
     test.query_params["clustering"] = "best"
     test.run()
     assert "No recipe 'best'" in test.warning[0].value
+
+
+def test_the_map_is_coloured_as_asked():
+    test = opened("map.py")
+    assert "images into" in texts(test)
+    test.segmented_control(key="color").set_value("class").run()
+    assert not test.exception
+    test.sidebar.radio(key="layout").set_value("pca").run()
+    assert not test.exception
+    assert any("most" in caption.value for caption in test.caption)
