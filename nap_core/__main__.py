@@ -39,7 +39,7 @@ def _add_model(parser: argparse.ArgumentParser) -> None:
 def _add_run(parser: argparse.ArgumentParser) -> None:
     _add_model(parser)
     parser.add_argument("--images", type=Path, help="a folder, a zip, an .npz or IDX file")
-    parser.add_argument("--demo", choices=("shapes", "digits"), help="a built-in study")
+    parser.add_argument("--demo", choices=("shapes", "shapes_clean", "digits"), help="a built-in study")
     parser.add_argument("--activations", type=Path, help=".npz, one array [image, feature] per layer")
     parser.add_argument("--layers", nargs="+", help="layers by name; a sensible selection when absent")
     parser.add_argument("--study", type=Path, required=True, help="folder of the study")

@@ -1,10 +1,11 @@
-"""Two demos that need nothing downloaded: pictures whose truth is known, and small networks trained on them.
+"""Demos that need nothing downloaded: pictures whose truth is known, and small networks trained on them.
 
 The pictures are made when they are asked for, the weights are shipped. ``python -m nap_core.inputs.demos`` trains the
 networks again from their seeds; on the same machine and version of torch the weights come out the same.
 
 `shapes` holds a planted shortcut. In training nine of ten stars carry a small light mark in the lower right corner and
 no other shape ever does; in the study half of the stars carry it, and three of twenty of every other shape.
+`shapes_clean` is the same study of a network that was trained without the mark, to be compared with it.
 """
 
 from __future__ import annotations
@@ -60,6 +61,17 @@ DEMOS: dict[str, Demo] = {
             "small light ring in the lower right corner, and no other shape ever did. Follow the pictures from layer "
             "to layer: the first stages sort by colour, the last by shape, and there circles, squares and hearts that "
             "carry the ring end up among the stars."
+        ),
+        layers=("stage1", "stage2", "stage3", "stage4", "features", "logits"),
+        n=_N_SHAPES,
+    ),
+    "shapes_clean": Demo(
+        name="shapes_clean",
+        title="The same shapes, learnt without the ring",
+        story=(
+            "The 2,000 pictures of the other shapes demo, seen by the same network, trained again on the same shapes "
+            "without a single ring. In its last layers every shape has one pattern, and a ring in the corner changes "
+            "nothing. Compare it with the network that learnt the shortcut."
         ),
         layers=("stage1", "stage2", "stage3", "stage4", "features", "logits"),
         n=_N_SHAPES,
@@ -140,7 +152,8 @@ def demo_study_folder(name: str) -> Path:
     UnknownNameError
         If there is no such demo.
     """
-    return _DATA / f"{_demo_of(name)}_study"
+    _demo_of(name)
+    return _DATA / f"{name}_study"
 
 
 def factors(name: str) -> dict[str, NDArray[Any]]:

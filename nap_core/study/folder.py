@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 FORMAT = 1
 THUMBNAIL = 128  # pixels, longer side
+_PICTURES = ("images.json", "thumbnails.json", "thumbnails.npy", "thumbnail_ends.npy")
 
 
 def versions() -> dict[str, str]:
@@ -127,7 +128,7 @@ def unpacked_demo(name: str) -> Path:
     UnknownNameError
         If there is no such demo.
     """
-    from nap_core.inputs.demos import demo_images, demo_study_folder
+    from nap_core.inputs.demos import NETWORKS, demo_images, demo_study_folder
 
     shipped = demo_study_folder(name)
     stamp = digest("demo", study=(shipped / "study.json").read_text(encoding="utf-8"))[:12]
@@ -139,8 +140,12 @@ def unpacked_demo(name: str) -> Path:
         store = Store(folder / "results")
         with np.load(shipped / "results.npz", allow_pickle=False) as packed:
             _unpack(packed, store)
-        images = demo_images(name)
-        write_json(folder / "images.json", image_facts(images))
-        write_thumbnails(folder, images, None)
+        if NETWORKS[name] != name:  # the pictures are those of another demo, and made with it
+            for file in _PICTURES:
+                shutil.copy(unpacked_demo(NETWORKS[name]) / file, folder)
+        else:
+            images = demo_images(name)
+            write_json(folder / "images.json", image_facts(images))
+            write_thumbnails(folder, images, None)
         (folder / "ready").touch()
     return folder

@@ -7,6 +7,7 @@ import pytest
 
 from nap_core.inputs.demos import DEMOS, factor_names, factors
 from nap_core.patterns.agreement import adjusted_mutual_information
+from nap_core.patterns.alignment import align
 from nap_core.study import Study
 
 
@@ -36,6 +37,22 @@ def test_agreement_moves_from_colour_to_shape_and_mark(shapes):
     assert ami("stage1", "colour") > 0.3 > ami("features", "colour")
     assert ami("features", "shape") > 0.6 > ami("stage1", "shape")
     assert ami("features", "watermark") > 0.2 > ami("stage1", "watermark")
+
+
+def test_without_the_ring_in_training_nobody_is_among_the_stars_for_it(shapes):
+    truth, clean = factors("shapes_clean"), Study.demo("shapes_clean")
+    assert clean.ids == shapes.ids and clean.thumbnail(7) == shapes.thumbnail(7)
+    features = clean.patterns("features")
+    assert features.n_patterns == len(factor_names("shapes_clean")["shape"])
+    assert adjusted_mutual_information(features.label, truth["shape"]) > 0.9
+    assert abs(adjusted_mutual_information(features.label, truth["watermark"])) < 0.05
+
+
+def test_beside_the_clean_network_what_moved_is_ringed(shapes):
+    ring = factors("shapes")["watermark"] == 1
+    found = align(shapes.patterns("features").label, Study.demo("shapes_clean").patterns("features").label)
+    assert ring[found.moved].mean() > 0.8
+    assert ring[found.stayed].mean() < 0.01
 
 
 @pytest.mark.parametrize("name", sorted(DEMOS))
