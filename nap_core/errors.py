@@ -41,6 +41,10 @@ class UnknownLayerError(UnknownNameError):
     """The model has no layer of this name."""
 
 
+class UnknownUnitError(UnknownNameError):
+    """The layer has no unit of this number."""
+
+
 class LayerNotReachedError(NapError, RuntimeError):
     """The forward pass never ran this layer."""
 

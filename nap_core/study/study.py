@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, fields
+from dataclasses import asdict, fields, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from nap_core.activations.single_unit import of_unit
 from nap_core.configs import RECIPES, ClusterConfig
 from nap_core.errors import NotFiniteError, StudyError, TooFewImagesError, UnknownLayerError, listed
 from nap_core.flows import flow
@@ -213,35 +214,45 @@ class Study:
     def activations_key(self, layer: str) -> str:
         """Return the key of a layer's activations; every result made of them has it in its own key.
 
+        ``layer:unit`` names a single unit of a layer, which has patterns of its own.
+
         Raises
         ------
         UnknownLayerError
             If the layer is not part of the study.
         """
-        try:
-            return str(self.about["keys"][layer])
-        except KeyError:
-            raise UnknownLayerError(
-                f"No layer '{layer}' in this study; it has {listed(self.layer_names)}. "
-                "Choose one, or run again with it."
-            ) from None
+        whole, unit = self._whole(layer)
+        key = str(self.about["keys"][whole])
+        return key if unit is None else digest("unit", activations=key, unit=unit)
+
+    def _whole(self, layer: str) -> tuple[str, int | None]:
+        """Return the layer of the study, and the unit that the name picks out of it."""
+        whole, colon, unit = layer.rpartition(":")
+        if layer in self.about["keys"]:
+            return layer, None
+        if colon and unit.isdigit() and whole in self.layer_names:
+            return whole, int(unit)
+        raise UnknownLayerError(
+            f"No layer '{layer}' in this study; it has {listed(self.layer_names)}. Choose one, or run again with it."
+        )
 
     def activations(self, layer: str) -> Activations:
-        """Return a layer's raw pooled activations, memory-mapped.
+        """Return a layer's raw pooled activations, memory-mapped; of a single unit those of its features.
 
         Raises
         ------
-        UnknownLayerError
-            If the layer is not part of the study.
+        UnknownLayerError, UnknownUnitError
+            If the layer is not part of the study, or has no such unit.
         StudyError
             If the run has not reached it.
         """
         from nap_core.activations.extract import load_activations
 
-        found = load_activations(self.store, self.activations_key(layer))
+        whole, unit = self._whole(layer)
+        found = load_activations(self.store, self.activations_key(whole))
         if found is None:
-            raise StudyError(f"Layer '{layer}' has no activations yet; run the study to the end.")
-        return found
+            raise StudyError(f"Layer '{whole}' has no activations yet; run the study to the end.")
+        return found if unit is None else of_unit(found, unit)
 
     @cached_property
     def predictions(self) -> Predictions | None:
@@ -258,9 +269,13 @@ class Study:
 
     def patterns_key(self, layer: str, config: ClusterConfig | None = None) -> str:
         """Return the key of the patterns of `layer` under `config`."""
-        return digest(
-            "patterns", activations=self.activations_key(layer), config=config or self.config, version=PATTERNS_VERSION
-        )
+        config = self._fitting(layer, config or self.config)
+        return digest("patterns", activations=self.activations_key(layer), config=config, version=PATTERNS_VERSION)
+
+    def _fitting(self, layer: str, config: ClusterConfig) -> ClusterConfig:
+        """Return the clustering as it is done: one number per image has no angle and needs no reduction."""
+        pooled = self._whole(layer)[1] is not None and self.about["pooling"] != "none"
+        return replace(config, row_l2=False, reduction="none") if pooled else config
 
     def has_patterns(self, layer: str, config: ClusterConfig | None = None) -> bool:
         """Whether the patterns can be read at once."""
@@ -274,7 +289,7 @@ class Study:
         NotFiniteError, TooFewImagesError
             If the layer's activations cannot be grouped.
         """
-        key, config = self.patterns_key(layer, config), config or self.config
+        key, config = self.patterns_key(layer, config), self._fitting(layer, config or self.config)
         entry = self.store.get(key)
         if entry is None:
             from nap_core.patterns.clustering import find_patterns
