@@ -1,4 +1,4 @@
-"""The command line: ``python -m nap_core layers | run | export``."""
+"""The command line: ``python -m nap_core layers | run | export | pack | unpack``."""
 
 from __future__ import annotations
 
@@ -66,6 +66,12 @@ def parser() -> argparse.ArgumentParser:
     leaving = commands.add_parser("export", help="write a study as plain files")
     leaving.add_argument("study", type=Path, metavar="DIR")
     leaving.add_argument("--to", type=Path, required=True, metavar="OUT")
+    packing = commands.add_parser("pack", help="write a study as one file that opens again exactly")
+    packing.add_argument("study", type=Path, metavar="DIR")
+    packing.add_argument("file", type=Path, metavar="FILE")
+    unpacking = commands.add_parser("unpack", help="open a study that was written as one file")
+    unpacking.add_argument("file", type=Path, metavar="FILE")
+    unpacking.add_argument("study", type=Path, metavar="DIR", help="a folder that does not exist yet")
     return top
 
 
@@ -219,6 +225,18 @@ def _make_demos() -> None:
             pack_results(Path(folder) / "results", shipped)
 
 
+def _as_one_file(options: argparse.Namespace) -> None:
+    from nap_core.study import Study
+    from nap_core.study.bundle import pack_study, unpack_study
+
+    if options.command == "pack":
+        pack_study(Study.open(options.study), options.file)
+        print(f"Written to {options.file}; open it on Setup, or with: python -m nap_core unpack {options.file} DIR")
+    else:
+        study = unpack_study(options.file, options.study)
+        print(f"The study is in {study.folder}; open it with: streamlit run app.py -- --study {study.folder}")
+
+
 def main(arguments: list[str] | None = None) -> int:
     """Run a command; return the exit status: 0, or 2 with a sentence on the standard error."""
     options = parser().parse_args(arguments)
@@ -229,6 +247,8 @@ def main(arguments: list[str] | None = None) -> int:
             return run(options)
         elif options.command == "demos":
             _make_demos()
+        elif options.command in ("pack", "unpack"):
+            _as_one_file(options)
         else:
             from nap_core.export import export
             from nap_core.study import Study

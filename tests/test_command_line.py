@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from nap_core.__main__ import main
+from nap_core.study import Study
 
 ROWS = np.random.default_rng(0)
 GROUPS = np.repeat(np.arange(4), 30)
@@ -66,6 +67,8 @@ def test_nan_is_said_and_the_other_layers_are_kept(tmp_path, capsys):
         (["run", "--study", "s", "--demo", "shapes", "--layers", "conv9"], "No layer 'conv9'"),
         (["run", "--study", "s", "--demo", "digits", "--min-cluster-size", "5000"], "fewer than min_cluster_size=5000"),
         (["layers", "--model", "resnet"], "No model 'resnet'"),
+        (["unpack", "gone.zip", "s"], "There is no file 'gone.zip'"),
+        (["pack", "gone", "s.zip"], "There is no study in gone"),
     ],
 )
 def test_bad_input_is_a_sentence_and_status_2(arguments, words, tmp_path, monkeypatch, capsys):
@@ -74,6 +77,14 @@ def test_bad_input_is_a_sentence_and_status_2(arguments, words, tmp_path, monkey
     said = capsys.readouterr().err
     assert words in said
     assert "Traceback" not in said
+
+
+def test_a_study_goes_into_a_file_and_out_again(tmp_path, capsys):
+    study = Study.demo("digits")
+    assert main(["pack", str(study.folder), str(tmp_path / "digits.zip")]) == 0
+    assert main(["unpack", str(tmp_path / "digits.zip"), str(tmp_path / "again")]) == 0
+    assert "streamlit run app.py" in capsys.readouterr().out
+    assert Study.open(tmp_path / "again").about == study.about
 
 
 def test_help_needs_no_torch():

@@ -8,6 +8,7 @@ While unpacking, the bytes are counted again, because a table can lie.
 from __future__ import annotations
 
 import errno
+import re
 import shutil
 import stat
 import tempfile
@@ -55,14 +56,19 @@ def kind_of_archive(path: Path) -> str | None:
     return "tar" if head[257:262] == b"ustar" else None
 
 
-def unpack(archive: Path, to: Path, limits: Limits = LIMITS) -> None:
+def unpack(archive: Path, to: Path, limits: Limits = LIMITS, names: re.Pattern[str] | None = None) -> None:
     """Unpack a zip into the folder `to`, which must not exist yet and appears only when everything is in it.
+
+    Parameters
+    ----------
+    names
+        What every file's name must be; anything when absent.
 
     Raises
     ------
     ArchiveError
-        If it is no zip, is damaged or encrypted, holds a link or a name that leads out of the folder, or is larger than
-        `limits` allow. Nothing is left on the disk then.
+        If it is no zip, is damaged or encrypted, holds a link or a name that leads out of the folder or is not in
+        `names`, or is larger than `limits` allow. Nothing is left on the disk then.
     StorageFullError
         If the unpacked files would not fit on the disk.
     """
@@ -73,6 +79,7 @@ def unpack(archive: Path, to: Path, limits: Limits = LIMITS) -> None:
     try:
         with zipfile.ZipFile(archive) as opened:
             entries = _checked(opened, archive, limits)
+            _check_names(entries, archive, names)
             _write(opened, entries, archive, to)
     except OSError as error:
         if error.errno not in (errno.ENOSPC, errno.EDQUOT):
@@ -107,6 +114,14 @@ def _checked(opened: zipfile.ZipFile, archive: Path, limits: Limits) -> list[tup
         if not seen.isdisjoint(place.parents):
             raise ArchiveError(f"In the zip '{archive.name}', a folder of '{place}' is also a file. Pack it again.")
     return files
+
+
+def _check_names(
+    entries: list[tuple[zipfile.ZipInfo, PurePosixPath]], archive: Path, names: re.Pattern[str] | None
+) -> None:
+    for _, place in entries:
+        if names is not None and not names.fullmatch(str(place)):
+            raise ArchiveError(f"The zip '{archive.name}' holds '{str(place)[:100]}', which has no place in it.")
 
 
 def _check_size(entries: list[zipfile.ZipInfo], archive: Path, limits: Limits) -> None:
