@@ -114,7 +114,9 @@ def probability_figure(probability: NDArray[np.float32], color: str = ACCENT) ->
     import plotly.graph_objects as go
 
     figure = go.Figure(go.Histogram(x=probability, xbins={"start": 0, "end": 1.0001, "size": 0.05}, marker_color=color))
-    return _quiet(figure, x="how firmly", y="images")
+    figure = _quiet(figure, x="how firmly", y="images")
+    figure.update_xaxes(range=[0, 1.0001])
+    return figure
 
 
 def share_figure(names: Sequence[str], counts: Sequence[int], color: str = ACCENT) -> Any:

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import base64
 import html
-import re
 from collections.abc import Iterable
-from functools import lru_cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
 from nap_core.export import named, predicted
 from nap_core.study import Study
+from nap_core.study.answers import misclassified
 from nap_core.types import NOISE
 
 if TYPE_CHECKING:
@@ -28,25 +27,13 @@ _STYLE = """<style>
 .nap-row .nap-wrong::after{content:"";position:absolute;top:0;right:0;border-style:solid;border-width:0 13px 13px 0;
  border-color:transparent #c0362c transparent transparent;border-top-right-radius:4px}
 .nap-row .nap-id{width:auto;padding:2px 6px;border:1px solid #8886;border-radius:4px;font-size:12px}
-.nap-chip{display:inline-block;width:.8em;height:.8em;border-radius:3px;margin-right:.45em}
 .nap-noise{border:1px dashed #8b8f96}
 </style>"""
 
 
 def is_wrong(study: Study, image: int) -> bool:
     """Whether the model's answer differs from the data set's class, by name; False where the model lacks the class."""
-    target = plain(named(int(study.target[image]), study.class_names))
-    return target in _known(study.prediction_names) and target != plain(predicted(study, image))
-
-
-def plain(name: str) -> str:
-    """Return a class name without WordNet number, underscores and capitals, as data sets and models differ in these."""
-    return re.sub(r"^n\d{8}[_ ]", "", name).replace("_", " ").lower()
-
-
-@lru_cache(maxsize=64)
-def _known(names: tuple[str, ...]) -> frozenset[str]:
-    return frozenset(map(plain, names))
+    return bool(misclassified(study)[image])
 
 
 def words(study: Study, image: int) -> str:
@@ -68,6 +55,23 @@ def _figure(study: Study, image: int, captions: bool) -> str:
     return f"<figure{wrong}>{picture}{caption}</figure>"
 
 
+def picture_data(study: Study, image: int) -> dict[str, Any]:
+    """Return what a component needs to show an image."""
+    code = base64.b64encode(study.thumbnail(image)).decode() if study.has_pictures else ""
+    return {
+        "image": image,
+        "name": study.ids[image],
+        "said": words(study, image),
+        "source": f"data:image/jpeg;base64,{code}" if code else "",
+        "wrong": is_wrong(study, image),
+    }
+
+
+def open_image(study: Study, image: int) -> None:
+    """Go to the page of an image."""
+    st.switch_page("pages/image.py", query_params={"image": study.ids[image]})
+
+
 def pictures(study: Study, images: Iterable[int], *, size: int = 72, captions: bool = False) -> None:
     """Show images in a wrapping row of squares of `size` pixels; a red corner marks a wrong answer."""
     figures = "".join(_figure(study, int(image), captions) for image in images)
@@ -76,12 +80,14 @@ def pictures(study: Study, images: Iterable[int], *, size: int = 72, captions: b
 
 def chip(color: str, text: str) -> str:
     """Return HTML of a coloured square before a text."""
-    return f'<span class="nap-chip" style="background:{color}"></span>{html.escape(text)}'
+    square = f"display:inline-block;width:.8em;height:.8em;border-radius:3px;margin-right:.45em;background:{color}"
+    return f'<span style="{square}"></span>{html.escape(text)}'
 
 
-def pattern_title(pattern: int) -> str:
-    """Return what a pattern, or the noise, is called as a heading."""
-    return "No pattern" if pattern == NOISE else f"Pattern {pattern}"
+def pattern_title(pattern: int, name: str = "") -> str:
+    """Return what a pattern, or the noise, is called as a heading; with the name that a reader gave it."""
+    title = "No pattern" if pattern == NOISE else f"Pattern {pattern}"
+    return f"{title} · {name}" if name else title
 
 
 def html_pictures(images: ImageSet, chosen: Iterable[int], size: int = 64) -> None:

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import streamlit as st
 
 from nap_core.study import Study
-from nap_core.ui.gallery import is_wrong, words
+from nap_core.ui.gallery import open_image, picture_data
 from nap_core.ui.selection import change_selection, is_told_old, selected
 
 _PARTS = Path(__file__).parent / "components"
@@ -20,19 +18,6 @@ _grid = st.components.v2.component(
     css=(_PARTS / "picture_grid.css").read_text(encoding="utf-8"),
     js=(_PARTS / "picture_grid.js").read_text(encoding="utf-8"),
 )
-
-
-def _shown(study: Study, image: int) -> dict[str, Any]:
-    said = words(study, image)
-    code = base64.b64encode(study.thumbnail(image)).decode() if study.has_pictures else ""
-    return {
-        "image": image,
-        "name": study.ids[image],
-        "said": said,
-        "caption": said or study.ids[image],
-        "source": f"data:image/jpeg;base64,{code}" if code else "",
-        "wrong": is_wrong(study, image),
-    }
 
 
 def picture_grid(study: Study, images: Sequence[int], *, key: str, size: int = 84) -> None:
@@ -48,7 +33,7 @@ def picture_grid(study: Study, images: Sequence[int], *, key: str, size: int = 8
     result = _grid(
         key=key,
         data={
-            "pictures": [_shown(study, image) for image in images],
+            "pictures": [picture_data(study, image) for image in images],
             "chosen": [image for image in images if image in chosen],
             "heard": heard,
             "size": size,
@@ -60,7 +45,7 @@ def picture_grid(study: Study, images: Sequence[int], *, key: str, size: int = 8
     if is_told_old(study):
         st.rerun()  # a click in a fragment runs only that, and the sidebar still tells the old selection
     if result.get("opened") is not None:
-        st.switch_page("pages/image.py", query_params={"image": study.ids[int(result["opened"])]})
+        open_image(study, int(result["opened"]))
 
 
 def paged_pictures(study: Study, images: Sequence[int], *, key: str, size: int = 84, per_page: int = 60) -> None:

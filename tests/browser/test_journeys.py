@@ -86,9 +86,9 @@ def test_newcomer_sees_the_built_in_study(page, app, cache):
     page.goto(app)
     page.get_by_text("images into").first.wait_for()
     page.get_by_role("link", name="Patterns").first.click()
-    page.locator("[data-testid=stMain]").get_by_role("button", name="Open").first.click()
-    page.get_by_text("All patterns of this layer").wait_for()
-    page.locator(".nap-row img").nth(6).wait_for()
+    page.locator("article .open").first.click()
+    page.get_by_role("button", name="All patterns").wait_for()
+    page.locator(".grid img").nth(6).wait_for()
     page.get_by_role("link", name="Flows").first.click()
     shown, wanted = click_a_ribbon(page, Study.open(next((cache / "demos").glob("shapes-*"))))
     assert shown == wanted

@@ -58,24 +58,57 @@ def test_another_layer():
     assert "`stage2`" in texts(test)
 
 
-def test_open_a_pattern_and_the_noise():
-    test = opened("patterns.py")
-    next(button for button in test.button if button.label == "Open").click().run()
+def addressed(page: str, **address: str) -> AppTest:
+    test = AppTest.from_file(str(PAGES / page), default_timeout=120)
+    for name, value in address.items():
+        test.query_params[name] = value
+    return test.run()
+
+
+@pytest.mark.parametrize(("pattern", "size"), [("3", "281"), ("-1", "6")])
+def test_a_pattern_and_the_noise_opened(pattern, size):
+    test = addressed("patterns.py", pattern=pattern)
     assert not test.exception
-    assert test.metric[0].label == "Images"
-    test.query_params["pattern"] = "-1"
-    test.run()
-    assert not test.exception
-    assert test.metric[0].value == "6"
+    assert (test.metric[0].label, test.metric[0].value) == ("Images", size)
+
+
+def test_a_pattern_that_does_not_exist_shows_all_patterns():
+    assert not addressed("patterns.py", pattern="99").metric
 
 
 def test_search_keeps_only_fitting_patterns():
     test = opened("patterns.py")
-    before = sum(button.label == "Open" for button in test.button)
-    test.text_input[0].set_value("no such thing").run()
+    test.text_input(key="search").set_value("no such thing").run()
     assert "No pattern holds" in texts(test)
-    test.text_input[0].set_value("heart").run()
-    assert 0 < sum(button.label == "Open" for button in test.button) < before
+    test.text_input(key="search").set_value("heart").run()
+    assert not test.exception
+    assert "No pattern holds" not in texts(test)
+
+
+def test_a_pattern_is_named_and_the_name_stays():
+    test = addressed("patterns.py", pattern="3")
+    next(field for field in test.text_input if field.label == "Name").set_value("squares")
+    next(button for button in test.button if button.label == "Keep").click().run()
+    assert not test.exception
+    assert "Pattern 3 · squares" in test.get("html")[0].proto.body
+
+
+def test_views_of_a_layer():
+    test = opened("patterns.py")
+    test.segmented_control(key="view").set_value("classes").run()
+    assert test.dataframe[0].value["class"].tolist() == list(Study.demo("shapes").class_names)
+    test.segmented_control(key="view").set_value("strongest images").run()
+    assert "as a whole answers from" in texts(test)
+    test.number_input(key="unit").set_value(3).run()
+    assert not test.exception
+    assert "Unit 3 of layer `features` answers from" in texts(test)
+
+
+def test_a_unit_has_patterns_of_its_own():
+    test = opened("patterns.py")
+    test.number_input(key="unit").set_value(3).run()
+    assert not test.exception
+    assert "Unit 3 of layer `features` puts" in texts(test)
 
 
 def test_a_selection_is_shown_with_the_patterns_that_hold_it():

@@ -58,7 +58,7 @@ export default function ({ data, parentElement, setStateValue, setTriggerValue }
     });
   }
 
-  function figure({ name, said, source, wrong, caption }) {
+  function figure({ name, said, source, wrong }) {
     const element = document.createElement("figure");
     element.className = wrong ? "wrong" : "";
     const picture = document.createElement("button");
@@ -74,11 +74,9 @@ export default function ({ data, parentElement, setStateValue, setTriggerValue }
     mark.setAttribute("role", "checkbox");
     mark.setAttribute("aria-label", `Select ${name}`);
     element.append(picture, mark);
-    if (caption) {
-      const text = document.createElement("figcaption");
-      text.textContent = caption;
-      element.append(text);
-    }
+    const text = document.createElement("figcaption");
+    text.textContent = said || name;
+    element.append(text);
     return element;
   }
 }

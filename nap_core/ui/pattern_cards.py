@@ -1,0 +1,74 @@
+"""Cards of patterns as one component: what is on them, and where a click leads."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import streamlit as st
+
+from nap_core.palette import pattern_color
+from nap_core.study import Study
+from nap_core.study.notes import Note
+from nap_core.types import NOISE, Patterns
+from nap_core.ui.gallery import is_wrong, open_image, pattern_title, picture_data
+from nap_core.ui.panels import class_words, representatives
+
+_PARTS = Path(__file__).parent / "components"
+_cards = st.components.v2.component(
+    "nap_pattern_cards",
+    html='<div class="cards"></div>',
+    css=(_PARTS / "pattern_cards.css").read_text(encoding="utf-8"),
+    js=(_PARTS / "pattern_cards.js").read_text(encoding="utf-8"),
+)
+PICTURES = 7  # the first takes the place of four
+
+
+@dataclass(frozen=True, slots=True)
+class Badge:
+    """A word on a card, with its explanation on hover."""
+
+    text: str
+    help: str
+    kind: str = ""  # "good", "doubtful", "bad" or plain
+
+
+def _card(study: Study, patterns: Patterns, number: int, note: Note, badges: Sequence[Badge]) -> dict[str, Any]:
+    members = patterns.members(number)
+    wrong = sum(is_wrong(study, int(i)) for i in members)
+    title = pattern_title(number, note.name)
+    lines = [f"{wrong} of {len(members):,} misclassified"] if wrong else []
+    probability = patterns.probability[members]
+    return {
+        "number": number,
+        "title": title,
+        "color": pattern_color(number, patterns.n_patterns),
+        "share": f"{len(members):,} images, {len(members) / patterns.n_images:.0%}",
+        "words": class_words(study, members) or "no classes known",
+        "lines": [*lines, *([note.note] if note.note else [])],
+        "badges": [{"text": badge.text, "help": badge.help, "kind": badge.kind} for badge in badges],
+        "pictures": [picture_data(study, image) for image in representatives(patterns, number, PICTURES)],
+        "spark": [] if number == NOISE else np.histogram(probability, 20, (0, 1))[0].tolist(),
+        "about": f"{title}: all its {len(members)} images",
+    }
+
+
+def pattern_cards(
+    study: Study,
+    patterns: Patterns,
+    numbers: Sequence[int],
+    notes: Mapping[int, Note],
+    badges: Mapping[int, Sequence[Badge]],
+    *,
+    key: str,
+) -> int | None:
+    """Show patterns (or the noise) as cards; return the one just opened. A click on a picture opens its page."""
+    shown = [_card(study, patterns, n, notes.get(n, Note()), badges.get(n, ())) for n in numbers]
+    result = _cards(key=key, data={"cards": shown}, on_opened_change=lambda: None, on_image_change=lambda: None)
+    if (image := result.get("image")) is not None:
+        open_image(study, int(image))
+    opened: int | None = result.get("opened")
+    return opened
