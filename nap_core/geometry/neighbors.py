@@ -7,7 +7,7 @@ distances are equal numbers.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import numpy as np
@@ -118,3 +118,42 @@ def nearest_among(
         near, distance[rows] = _nearest_of(distances(table[queries[rows]], table[candidates], metric), k)
         index[rows] = candidates[near]
     return index, distance
+
+
+def nearest_in_parts(
+    queries: NDArray[Any],
+    parts: Iterable[NDArray[Any]],
+    k: int,
+    metric: str = "euclidean",
+    skip: NDArray[Any] | None = None,
+) -> tuple[Index, Float]:
+    """Return the `k` rows nearest to each query among rows that come in parts, as `nearest` does.
+
+    Memory holds one part and its distances, however many rows there are.
+
+    Parameters
+    ----------
+    queries
+        [query, feature]
+    parts
+        The rows, some at a time, each [row, feature], in order.
+    skip
+        [query] the row that is left out, because it is the query itself; none by default.
+    """
+    table = np.asarray(queries, dtype=np.float64)
+    own = np.full(len(table), -1) if skip is None else np.asarray(skip)
+    index, distance = np.empty((len(table), 0), np.int64), np.empty((len(table), 0), np.float32)
+    origin, first = None, 0
+    for part in parts:
+        rows = np.asarray(part, dtype=np.float64)
+        origin = rows.mean(axis=0) if origin is None else origin
+        far = distances(table - origin, rows - origin, metric)
+        inside = np.flatnonzero((own >= first) & (own < first + len(rows)))
+        far[inside, own[inside] - first] = np.inf
+        near, near_distance = _nearest_of(far, min(k, len(rows)))
+        index, distance = np.hstack([index, near + first]), np.hstack([distance, near_distance])
+        best = np.argsort(distance, axis=1, kind="stable")[:, :k]
+        index, distance = np.take_along_axis(index, best, axis=1), np.take_along_axis(distance, best, axis=1)
+        first += len(rows)
+    there = min(k, first - (skip is not None))
+    return index[:, :there], distance[:, :there]

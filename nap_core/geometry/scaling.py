@@ -1,17 +1,19 @@
 """Make units comparable before distances are taken (Eq. 2 of arXiv 2206.10611, and alternatives).
 
-A scaling acts on columns and never mixes them; centring and row length come after it, in this order.
+A scaling acts on columns and never mixes them; centring and row length come after it, in this order. What it takes from
+the images is kept in a `Scaler`, so that a new image is scaled as those were.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from nap_core.configs import POOLINGS
-from nap_core.types import Float
+from nap_core.types import Float, frozen_array
 
 Table = NDArray[np.float64]
 
@@ -52,6 +54,58 @@ def _reference_divisor(values: Table, unit: NDArray[Any], pooling: str) -> Table
     return largest
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Scaler:
+    """What a scaling has taken from some images, ready for others."""
+
+    before: Table  # [feature] subtracted first
+    divisor: Table  # [feature] where it is 0, the result is 0
+    after: Table  # [feature] subtracted at last
+    is_clipped: bool  # to [-1, 1], before `after`
+    row_l2: bool
+
+    def __post_init__(self) -> None:
+        for name in ("before", "divisor", "after"):
+            object.__setattr__(self, name, frozen_array(getattr(self, name), np.float64))
+        assert len(self.before) == len(self.divisor) == len(self.after)
+
+    def apply(self, values: NDArray[Any]) -> Float:
+        """Return `values` [image, feature] scaled, float32."""
+        table = self.columns(values) - self.after
+        if self.row_l2:
+            table = _divided(table, np.linalg.norm(table, axis=1, keepdims=True))
+        return table.astype(np.float32)
+
+    def columns(self, values: NDArray[Any]) -> Table:
+        """Return `values` [image, feature] with the columns scaled, not yet centred."""
+        table = _divided(np.asarray(values, dtype=np.float64) - self.before, self.divisor)
+        return np.clip(table, -1.0, 1.0) if self.is_clipped else table
+
+
+def fit_scaling(
+    values: NDArray[Any],
+    unit: NDArray[Any],
+    pooling: str,
+    scaling: str = "unit_max",
+    *,
+    center: bool = False,
+    row_l2: bool = False,
+) -> Scaler:
+    """Return what `scale` would do to `values`; the parameters are explained there."""
+    table = np.asarray(values, dtype=np.float64)
+    before, divisor = np.zeros(table.shape[1]), np.ones(table.shape[1])
+    if scaling == "unit_max":
+        divisor = _largest(table)
+    elif scaling == "reference":
+        divisor = _reference_divisor(table, unit, pooling)
+    elif scaling == "p99":
+        divisor = np.percentile(np.abs(table), 99, axis=0)
+    elif scaling == "zscore":
+        before, divisor = table.mean(axis=0), table.std(axis=0)
+    scaler = Scaler(before, divisor, np.zeros_like(before), scaling == "p99", row_l2)
+    return replace(scaler, after=scaler.columns(table).mean(axis=0)) if center else scaler
+
+
 def scale(
     values: NDArray[Any],
     unit: NDArray[Any],
@@ -85,17 +139,4 @@ def scale(
     ----------
     Bäuerle, Jönsson, Ropinski: Neural Activation Patterns. arXiv 2206.10611 (2022).
     """
-    table = np.asarray(values, dtype=np.float64)
-    if scaling == "unit_max":
-        table = _divided(table, _largest(table))
-    elif scaling == "reference":
-        table = _divided(table, _reference_divisor(table, unit, pooling))
-    elif scaling == "p99":
-        table = np.clip(_divided(table, np.percentile(np.abs(table), 99, axis=0)), -1.0, 1.0)
-    elif scaling == "zscore":
-        table = _divided(table - table.mean(axis=0), table.std(axis=0))
-    if center:
-        table = table - table.mean(axis=0)
-    if row_l2:
-        table = _divided(table, np.linalg.norm(table, axis=1, keepdims=True))
-    return table.astype(np.float32)
+    return fit_scaling(values, unit, pooling, scaling, center=center, row_l2=row_l2).apply(values)

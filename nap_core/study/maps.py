@@ -9,11 +9,8 @@ import numpy as np
 
 from nap_core.configs import ClusterConfig
 from nap_core.embedding import Embedding, embed
-from nap_core.geometry.neighbors import nearest_among
 from nap_core.keys import digest
-from nap_core.patterns.clustering import compared
 from nap_core.study.study import Study
-from nap_core.types import Int
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -57,15 +54,6 @@ def layout(study: Study, layer: str, config: ClusterConfig | None = None, method
 
 def _arrays(found: Embedding) -> dict[str, np.ndarray]:
     return {"position": found.position, "method": np.array(found.method)}
-
-
-def nearest_images(study: Study, layer: str, image: int, k: int, config: ClusterConfig | None = None) -> Int:
-    """Return the `k` images nearest to `image` in the layer itself, as `config` compares them, the nearest first."""
-    values = compared(study.activations(layer), config or study.config)
-    others = np.delete(np.arange(len(values)), image)
-    near, _ = nearest_among(values, np.array([image]), others, k)
-    nearest: Int = near[0].astype(np.int32)
-    return nearest
 
 
 def atlas_cell(n_images: int) -> int:

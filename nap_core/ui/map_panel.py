@@ -12,7 +12,8 @@ from nap_core.configs import ClusterConfig
 from nap_core.embedding import Embedding
 from nap_core.palette import NOISE_COLOR, pattern_color, ramp
 from nap_core.study import Study
-from nap_core.study.maps import atlas, has_layout, layout, nearest_images
+from nap_core.study.image import neighbours
+from nap_core.study.maps import atlas, has_layout, layout
 from nap_core.types import NOISE, Int, Patterns
 from nap_core.ui.gallery import words
 from nap_core.ui.grid import paged_pictures
@@ -167,7 +168,7 @@ def _pointed(study: Study, patterns: Patterns, image: int) -> None:
         paged_pictures(study, [image], key="map-pointed", size=128)
     st.markdown("Nearest images in the layer itself")
     with st.container(key="map-images"):
-        near = nearest_images(study, patterns.layer, image, 24)
+        near, _ = neighbours(study, patterns.layer, image, 24)
         paged_pictures(study, near.tolist(), key="map-near", size=72)
     if st.button("Back to the selection", type="tertiary"):
         del st.session_state["pointed"]

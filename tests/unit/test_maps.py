@@ -1,4 +1,4 @@
-"""Maps of a study: layouts kept, neighbours in the layer itself, all thumbnails in one picture."""
+"""Maps of a study: layouts kept, all thumbnails in one picture."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from nap_core.study import Study
-from nap_core.study.maps import atlas, atlas_cell, has_layout, layout, nearest_images
+from nap_core.study.maps import atlas, atlas_cell, has_layout, layout
 
 
 @pytest.fixture(scope="module")
@@ -23,15 +23,6 @@ def test_a_layout_is_kept(digits):
     again = layout(Study.open(digits.folder), "features", method="pca")
     np.testing.assert_array_equal(again.position, first.position)
     assert (again.layer, again.method) == ("features", "pca")
-
-
-def test_nearest_images_by_brute_force(digits):
-    values = digits.activations("features").values.astype(np.float64)
-    values -= values.mean(0)
-    values /= np.linalg.norm(values, axis=1, keepdims=True)
-    far = np.linalg.norm(values - values[7], axis=1)
-    far[7] = np.inf
-    np.testing.assert_allclose(far[nearest_images(digits, "features", 7, 5)], np.sort(far)[:5], rtol=1e-4)
 
 
 def test_the_atlas_shows_each_image_at_its_place(digits):
