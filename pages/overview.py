@@ -2,7 +2,8 @@
 
 import streamlit as st
 
-from nap_core.ui.overview import finding, heading, network_strip, studied
+from nap_core.ui.network_strip import network_strip
+from nap_core.ui.overview import finding, heading, look_next, studied
 from nap_core.ui.panels import layer_summaries, layer_table
 from nap_core.ui.resources import current_study
 from nap_core.ui.widgets import current_clustering, group_missing, recipe_of
@@ -16,7 +17,10 @@ st.title(heading(study))
 st.markdown(studied(study))
 st.markdown(f"#### {finding(study, summaries)}")
 network_strip(study, summaries, config)
-layer_table(summaries)
-st.caption(f"Patterns by recipe: {recipe_of(config)}.")
+if summaries:
+    look_next(study, summaries, config)
+with st.expander("All figures, layer by layer"):
+    layer_table(summaries)
+    st.caption(f"Patterns by recipe: {recipe_of(config)}.")
 for layer, problem in study.problems.items():
     st.warning(f"{layer}: {problem}")

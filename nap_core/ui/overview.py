@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 import numpy as np
 import streamlit as st
@@ -11,8 +12,11 @@ from nap_core.configs import ClusterConfig
 from nap_core.inputs.demos import DEMOS
 from nap_core.patterns.summary import LayerSummary
 from nap_core.study import Study
-from nap_core.ui.gallery import pictures
+from nap_core.study.answers import misclassified
 from nap_core.ui.resources import chosen_study, go_to
+
+CLEAR_RISE = 0.1
+"""Rise of the agreement with the classes between two layers that is worth a clause."""
 
 
 def heading(study: Study) -> str:
@@ -32,24 +36,35 @@ def studied(study: Study) -> str:
 
 
 def finding(study: Study, summaries: Sequence[LayerSummary]) -> str:
-    """Return one sentence with numbers about the layer that agrees most with the classes, or covers most."""
+    """Return one sentence with numbers: where the classes separate, or the layer that covers most."""
     if not summaries:
         return "No layer has patterns."
-    has_classes = not np.isnan(summaries[0].ami)
-    best = max(summaries, key=lambda s: s.ami if has_classes else s.coverage)
-    inside = study.n_images - best.n_noise
-    said = f"Layer `{best.layer}` puts {inside:,} of {study.n_images:,} images into {best.n_patterns} patterns"
-    return f"{said}; {best.n_pure} of them are one class." if has_classes else f"{said}."
+    if np.isnan(summaries[0].ami):
+        best = max(summaries, key=lambda s: s.coverage)
+        inside = study.n_images - best.n_noise
+        return f"Layer `{best.layer}` puts {inside:,} of {study.n_images:,} images into {best.n_patterns} patterns."
+    best = max(summaries, key=lambda s: s.ami)
+    said = (
+        f"Classes are told apart best in layer `{best.layer}`: {best.n_pure} of its {best.n_patterns} patterns are one "
+        f"class (agreement {best.ami:.2f})"
+    )
+    rise, before, after = max(
+        ((b.ami - a.ami, a, b) for a, b in pairwise(summaries)), default=(0.0, best, best), key=lambda step: step[0]
+    )
+    if rise < CLEAR_RISE:
+        return f"{said}."
+    return f"{said}; they separate between `{before.layer}` ({before.ami:.2f}) and `{after.layer}` ({after.ami:.2f})."
 
 
-def network_strip(study: Study, summaries: Sequence[LayerSummary], config: ClusterConfig) -> None:
-    """Show the layers in order, each with its figures and the medoids of its largest patterns."""
-    with st.grid(min_column_width=190):
-        for summary in summaries:
-            with st.container(border=True):
-                st.markdown(f"`{summary.layer}`")
-                st.markdown(f"**{summary.n_patterns}** patterns, {summary.coverage:.0%} of images")
-                patterns = study.patterns(summary.layer, config)
-                largest = np.argsort(-patterns.size, kind="stable")[:6]
-                pictures(study, patterns.medoid[largest], size=48)
-                go_to("See its patterns", "patterns", key=f"see-{summary.layer}", layer=summary.layer)
+def look_next(study: Study, summaries: Sequence[LayerSummary], config: ClusterConfig) -> None:
+    """Offer the places worth a look: errors that gather, the flow, the map of the best layer."""
+    best = max(summaries, key=lambda s: s.coverage if np.isnan(s.ami) else s.ami).layer
+    patterns, wrong = study.patterns(best, config), misclassified(study)
+    with st.container(horizontal=True):
+        go_to(f"Map of {best}", "map", key="next-map", layer=best)
+        go_to("How images move between layers", "flows", key="next-flows")
+        if wrong.any() and patterns.n_patterns:
+            count = np.bincount(patterns.label[wrong & (patterns.label >= 0)], minlength=patterns.n_patterns)
+            most = int(count.argmax())
+            said = f"Pattern {most} of {best} holds {count[most]:,} of {int(wrong.sum()):,} errors"
+            go_to(said, "patterns", key="next-errors", layer=best, pattern=str(most))
