@@ -39,14 +39,14 @@ def finding(study: Study, summaries: Sequence[LayerSummary]) -> str:
     """Return one sentence with numbers: where the classes separate, or the layer that covers most."""
     if not summaries:
         return "No layer has patterns."
-    if np.isnan(summaries[0].ami):
-        best = max(summaries, key=lambda s: s.coverage)
-        inside = study.n_images - best.n_noise
-        return f"Layer `{best.layer}` puts {inside:,} of {study.n_images:,} images into {best.n_patterns} patterns."
-    best = max(summaries, key=lambda s: s.ami)
+    has_classes = not np.isnan(summaries[0].ami)
+    best = max(summaries, key=lambda s: s.ami if has_classes else s.coverage)
+    inside = f"{study.n_images - best.n_noise:,} of {study.n_images:,} images into {best.n_patterns} patterns"
+    if not has_classes:
+        return f"Layer `{best.layer}` puts {inside}."
     said = (
-        f"Classes are told apart best in layer `{best.layer}`: {best.n_pure} of its {best.n_patterns} patterns are one "
-        f"class (agreement {best.ami:.2f})"
+        f"Classes are told apart best in layer `{best.layer}`, which puts {inside}, {best.n_pure} of them of one class "
+        f"(agreement {best.ami:.2f})"
     )
     rise, before, after = max(
         ((b.ami - a.ami, a, b) for a, b in pairwise(summaries)), default=(0.0, best, best), key=lambda step: step[0]
