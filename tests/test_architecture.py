@@ -12,7 +12,7 @@ ORDER = (
     *("errors", "types", "configs", "keys", "store"),
     "inputs",
     *("activations", "geometry"),
-    *("patterns", "embedding", "flows", "explain"),
+    *("patterns", "embedding", "flows", "flow_statistics", "explain"),
     *("palette", "figures"),
     *("study", "export"),
     *("ui", "__main__"),
