@@ -13,7 +13,7 @@ ORDER = (
     "inputs",
     *("activations", "geometry"),
     *("patterns", "embedding", "flows", "flow_statistics", "explain"),
-    *("palette", "figures"),
+    *("palette", "figures", "flow_figures"),
     *("study", "export"),
     *("ui", "__main__"),
 )
