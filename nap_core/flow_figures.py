@@ -133,7 +133,7 @@ def _data(chart: FlowChart, classes: Classes | None, painted: Classes | None) ->
         said = f"{node.size:,} images in {node_name(chart, node)} of {html.escape(chart.layers[node.layer])}"
         if classes:
             number, share = int(classes.majority.node[i]), float(classes.majority.node_share[i])
-            said += _class_words(classes, number, share)
+            said += _class_words(classes, number, share, " of the whole pattern:" if node.label >= 0 else "")
             if painted and node.label != NOISE:
                 color = classes.color(number, share)
         pixels = inner * node.size / max(1, chart.n_followed)
@@ -170,8 +170,8 @@ def _links(
     return links
 
 
-def _class_words(classes: Classes, number: int, share: float) -> str:
-    return f"<br>{share:.0%} {html.escape(classes.names[number])}" if number != NOISE else ""
+def _class_words(classes: Classes, number: int, share: float, whole: str = "") -> str:
+    return f"<br>{share:.0%}{whole} {html.escape(classes.names[number])}" if number != NOISE else ""
 
 
 def _column_titles(layers: Sequence[str], text: str) -> list[dict[str, Any]]:

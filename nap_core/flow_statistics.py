@@ -90,18 +90,22 @@ def _two_sided(shared: NDArray[np.int64]) -> NDArray[np.float64]:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Majority:
-    """The commonest class of every bar and every ribbon; `NOISE` and share 0 where no class is known."""
+    """The commonest class of every bar and every ribbon; `NOISE` and share 0 where no class is known.
+
+    A bar is told by the whole pattern, a ribbon by the followed images: where misclassified circles run into a pattern
+    of stars, that is what there is to see. Folded patterns have no class of their own.
+    """
 
     node: Int  # [node] class
-    node_share: Float  # [node] of its images of known class, in [0, 1]
+    node_share: Float  # [node] of the pattern's images of known class, in [0, 1]
     ribbon: Int  # [ribbon] class
-    ribbon_share: Float  # [ribbon]
+    ribbon_share: Float  # [ribbon] of its images of known class, in [0, 1]
 
 
 def majority(chart: FlowChart, target: Int) -> Majority:
     """Return the commonest class of every bar and ribbon; `target` [image] is the class of each image, or `NOISE`."""
     n_classes = int(target.max(initial=NOISE)) + 1
-    node = _commonest(chart.node_of, target, len(chart.nodes), n_classes)
+    node = _commonest(chart.drawn_in, target, len(chart.nodes), n_classes)
     return Majority(*node, *_commonest(chart.ribbon_of, target, len(chart.ribbons), n_classes))
 
 

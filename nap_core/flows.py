@@ -49,10 +49,11 @@ class FlowChart:
     nodes: tuple[Node, ...]
     ribbons: tuple[Ribbon, ...]
     node_of: Int  # [layer, image] node of every image; -1 for images left out
+    drawn_in: Int  # [layer, image] node of every image whose pattern is drawn, left out or not; -1 for the others
     ribbon_of: Int  # [layer - 1, image] ribbon of every image; -1 for images left out
 
     def __post_init__(self) -> None:
-        for name in ("node_of", "ribbon_of"):
+        for name in ("node_of", "drawn_in", "ribbon_of"):
             object.__setattr__(self, name, frozen_array(getattr(self, name), np.int32, 2))
 
     @property
@@ -148,7 +149,7 @@ def flow_chart(
     raw = [patterns.assigned if assigned else patterns.label for patterns in chain]
     kept = np.arange(chain[0].n_images) if images is None else np.unique(np.asarray(images, np.int64))
     nodes: list[Node] = []
-    node_of = np.full((len(chain), chain[0].n_images), -1, np.int32)
+    node_of, drawn_in = (np.full((len(chain), chain[0].n_images), -1, np.int32) for _ in range(2))
     n_folded = []
     for layer, order in enumerate(orders(raw)):
         fold = (len(order), 0) if chain[layer].layer in unfolded else (most, fold_below)
@@ -156,13 +157,13 @@ def flow_chart(
         n_folded.append(n)
         label = np.where(is_drawn, raw[layer][kept], OTHER)
         new = _nodes(layer, label, [*(number for number in order if number != NOISE), OTHER, NOISE])
-        position = {node.label: len(nodes) + node.place for node in new}
-        numbers, inverse = np.unique(label, return_inverse=True)
-        node_of[layer, kept] = np.array([position[number] for number in numbers.tolist()], np.int32)[inverse]
+        position = np.full(chain[layer].n_patterns + 2, -1, np.int32)  # OTHER and NOISE count from the end
+        position[[node.label for node in new]] = np.arange(len(new)) + len(nodes)
+        node_of[layer, kept], drawn_in[layer] = position[label], position[raw[layer]]
         nodes += new
     ribbons, ribbon_of = _ribbons(node_of, kept)
     names, n_patterns = tuple(patterns.layer for patterns in chain), tuple(patterns.n_patterns for patterns in chain)
-    return FlowChart(names, n_patterns, tuple(n_folded), tuple(nodes), tuple(ribbons), node_of, ribbon_of)
+    return FlowChart(names, n_patterns, tuple(n_folded), tuple(nodes), tuple(ribbons), node_of, drawn_in, ribbon_of)
 
 
 def _nodes(layer: int, label: Int, order: Sequence[int]) -> list[Node]:

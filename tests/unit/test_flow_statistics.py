@@ -80,7 +80,10 @@ def test_majorities_are_counted_image_by_image(options: dict) -> None:
     target = np.random.default_rng(5).integers(NOISE, 4, 200).astype(np.int32)
     chart = flow_chart(CHAIN, **options)
     found = majority(chart, target)
-    parts = [(chart.node_members(i), found.node[i], found.node_share[i]) for i in range(len(chart.nodes))]
+    parts = [
+        (CHAIN[node.layer].label == node.label, found.node[i], found.node_share[i])
+        for i, node in enumerate(chart.nodes)
+    ]
     parts += [(chart.ribbon_members(i), found.ribbon[i], found.ribbon_share[i]) for i in range(len(chart.ribbons))]
     for members, number, share in parts:
         known = [int(t) for t in target[members] if t != NOISE]
