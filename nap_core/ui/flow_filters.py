@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 from nap_core.configs import ClusterConfig
 from nap_core.study import Study
-from nap_core.types import NOISE, Int
 from nap_core.study.answers import misclassified
+from nap_core.types import NOISE, Int
 from nap_core.ui.selection import selected
 
 LAYERS, UNFOLDED, CLASS, PATTERN = "flow-layers", "flow-unfolded", "flow-class", "flow-pattern"
