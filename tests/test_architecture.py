@@ -13,6 +13,7 @@ ORDER = (
     "inputs",
     *("activations", "geometry"),
     *("patterns", "embedding", "flows", "flow_statistics", "explain"),
+    "findings",
     *("palette", "figures", "flow_figures"),
     *("study", "export"),
     *("ui", "__main__"),

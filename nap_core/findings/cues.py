@@ -41,6 +41,10 @@ class _Group:
     pattern: int = NOISE
 
 
+def _group(chosen: NDArray[np.bool_], of_class: int, layer: str = "", pattern: int = NOISE) -> _Group:
+    return _Group(np.flatnonzero(chosen).astype(np.int32), of_class, layer, pattern)
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class _Mark:
     where: NDArray[np.bool_]  # [32, 32]
@@ -82,18 +86,19 @@ def _planes(small: NDArray[np.uint8]) -> Float:
 
 def _groups(evidence: Evidence) -> list[_Group]:
     """Return images answered as another class, images among the patterns of another class, and every pattern."""
-    found, target, known = [], evidence.target, evidence.target != NOISE
-    for number in np.unique(evidence.answer[evidence.answer != NOISE]):
-        found.append(_Group(np.flatnonzero(evidence.is_wrong & (evidence.answer == number)), int(number)))
+    found: list[_Group] = []
+    target, known = evidence.target, evidence.target != NOISE
+    answers = np.unique(evidence.answer[evidence.answer != NOISE])
+    found += [_group(evidence.is_wrong & (evidence.answer == number), int(number)) for number in answers]
     for patterns in evidence.patterns:
         if evidence.has_classes and patterns.n_patterns:
             of_pattern = majority(patterns.assigned, target, patterns.n_patterns)
             of_image = np.where(patterns.assigned == NOISE, NOISE, of_pattern[patterns.assigned])
             for number in np.unique(of_pattern[of_pattern != NOISE]):
-                strange = np.flatnonzero((of_image == number) & known & (target != number))
-                found.append(_Group(strange, int(number), patterns.layer))
-        for pattern in range(patterns.n_patterns):
-            found.append(_Group(np.flatnonzero(patterns.label == pattern), NOISE, patterns.layer, pattern))
+                strange = (of_image == number) & known & (target != number)
+                found.append(_group(strange, int(number), patterns.layer))
+        every = range(patterns.n_patterns)
+        found += [_group(patterns.label == pattern, NOISE, patterns.layer, pattern) for pattern in every]
     enough = evidence.n_images - SMALLEST
     return [group for group in found if SMALLEST <= len(group.image) <= enough]
 
@@ -190,7 +195,7 @@ def _finding(evidence: Evidence, group: _Group, rest: Int, mark: _Mark, carried:
 
 
 def _where_most(evidence: Evidence, image: Int, of_class: int) -> tuple[str, int]:
-    """Return the pattern, of any layer, mostly of `of_class`, that most of `image` belong to; of equal ones the first."""
+    """Return the pattern, of any layer, mostly of `of_class`, of most of `image`; of equal ones the first."""
     best = ("", NOISE, 0)
     for patterns in evidence.patterns:
         of_pattern = majority(patterns.label, evidence.target, patterns.n_patterns)
@@ -242,14 +247,16 @@ def _distinct(
             continue
         member = np.isin(looked, group.image)
         same = np.isin(evidence.target[looked], np.unique(evidence.target[group.image]))
-        here, rest = np.flatnonzero(member), np.flatnonzero(same & ~member)
+        here, rest = (np.flatnonzero(kind).astype(np.int32) for kind in (member, same & ~member))
         mark = _confirmed(planes, here, rest, where) if min(len(here), len(rest)) >= SMALLEST else None
         if mark is None:
             continue
         taken |= where
         blocks = range(0, evidence.n_images, 2048)
         carried = np.concatenate([mark.carried(_planes(small[i : i + 2048])) for i in blocks])
-        others = np.setdiff1d(np.flatnonzero(np.isin(evidence.target, np.unique(evidence.target[group.image]))), group.image)
+        others = np.setdiff1d(
+            np.flatnonzero(np.isin(evidence.target, np.unique(evidence.target[group.image]))), group.image
+        )
         findings.append(_finding(evidence, group, others, mark, carried))
         carriers.append(carried)
     return findings, carriers

@@ -105,15 +105,20 @@ def find_duplicates(properties: ImageProperties) -> Duplicates:
     small = properties.small
     pairs = _same(small, _candidates(properties.fingerprint))
     n = len(small)
-    _, component = connected_components(coo_matrix((np.ones(len(pairs)), (pairs[:, 0], pairs[:, 1])), shape=(n, n)), directed=False)
+    _, component = connected_components(
+        coo_matrix((np.ones(len(pairs)), (pairs[:, 0], pairs[:, 1])), shape=(n, n)), directed=False
+    )
     size = np.bincount(component, minlength=1)
     image = np.flatnonzero(size[component] > 1)
     _, group = np.unique(component[image], return_inverse=True)
     order = np.argsort(group, kind="stable")
     image, group = image[order], group[order]
     n_groups = int(group.max(initial=-1)) + 1
-    exact = [len(np.unique(small[image[group == g]].reshape(int((group == g).sum()), -1), axis=0)) == 1 for g in range(n_groups)]
-    return Duplicates(image, group, np.array(exact, np.bool_))
+    exact = [
+        len(np.unique(small[image[group == g]].reshape(int((group == g).sum()), -1), axis=0)) == 1
+        for g in range(n_groups)
+    ]
+    return Duplicates(image.astype(np.int32), group.astype(np.int32), np.array(exact, np.bool_))
 
 
 def duplicates(evidence: Evidence) -> list[Finding]:
@@ -121,7 +126,9 @@ def duplicates(evidence: Evidence) -> list[Finding]:
     if evidence.properties is None:
         return []
     found = find_duplicates(evidence.properties)
-    torn = np.array([_is_torn(evidence.target[found.image[found.group == g]]) for g in range(len(found.is_exact))], bool)
+    torn = np.array(
+        [_is_torn(evidence.target[found.image[found.group == g]]) for g in range(len(found.is_exact))], bool
+    )
     findings = []
     for is_torn in (True, False):
         groups = np.flatnonzero(torn == is_torn)
@@ -139,7 +146,13 @@ def _finding(evidence: Evidence, found: Duplicates, groups: NDArray[np.int64], i
     image, exact = found.image[here], int(found.is_exact[groups].sum())
     n, near = len(groups), len(groups) - exact
     what = "One picture is" if n == 1 else f"{n:,} pictures are"
-    kinds = "the same to the last pixel" if not near else "nearly the same" if not exact else f"{exact:,} the same to the last pixel, {near:,} nearly"
+    kinds = (
+        "the same to the last pixel"
+        if not near
+        else "nearly the same"
+        if not exact
+        else f"{exact:,} the same to the last pixel, {near:,} nearly"
+    )
     end = ", under different classes: at most one of them can be right" if is_torn else ""
     sentence = f"{what} there more than once ({kinds}){end}; {len(image):,} images in all."
     share = len(image) / evidence.n_images

@@ -55,14 +55,12 @@ def _columns(values: Float, most: int) -> Table:
     table = np.asarray(values, np.float64)
     table = table - table.mean(axis=0)
     spread = table.std(axis=0)
-    table = table[:, spread > 1e-6 * max(float(spread.max(initial=0)), 1e-12)]
-    if not table.shape[1]:
-        return table
-    table /= table.std(axis=0)
-    if table.shape[1] <= most:
-        return table
-    _, directions = np.linalg.eigh(table.T @ table)
-    turned: Table = table @ directions[:, -most:]
+    varied = spread > 1e-6 * max(float(spread.max(initial=0)), 1e-12)
+    scaled: Table = table[:, varied] / spread[varied]
+    if scaled.shape[1] <= most:
+        return scaled
+    _, directions = np.linalg.eigh(scaled.T @ scaled)
+    turned: Table = scaled @ directions[:, -most:]
     return turned
 
 
@@ -98,9 +96,9 @@ def suspects(evidence: Evidence) -> Suspects:
     counts = np.bincount(evidence.target[evidence.target != NOISE], minlength=1)
     judged = np.flatnonzero((evidence.target != NOISE) & (counts[evidence.target] >= _SMALLEST))
     classes, number = np.unique(evidence.target[judged], return_inverse=True)
-    nobody = np.zeros(0)
     if len(classes) < 2 or not evidence.values:
-        return Suspects(nobody, nobody, nobody, nobody)
+        nobody = np.zeros(0, np.int32)
+        return Suspects(nobody, nobody, nobody.astype(np.float32), nobody)
     most = max(32, _MOST_COLUMNS // len(evidence.values))
     columns = np.concatenate([_columns(values[judged], most) for values in evidence.values], axis=1)
     votes = held_out_votes(columns, number.astype(np.int32), len(classes))
@@ -113,7 +111,7 @@ def suspects(evidence: Evidence) -> Suspects:
     if len(found) < _ODD * len(judged):
         found = np.flatnonzero(lead > PLAIN_MARGIN)
     found = found[np.argsort(-lead[found], kind="stable")]
-    image, speaks_for = judged[found], classes[other[found]].astype(np.int32)
+    image, speaks_for = judged[found].astype(np.int32), classes[other[found]].astype(np.int32)
     return Suspects(image, speaks_for, lead[found], _n_layers_among(evidence, image, speaks_for))
 
 
@@ -138,12 +136,22 @@ def mislabels(evidence: Evidence) -> list[Finding]:
     known = int((evidence.target != NOISE).sum())
     (most, n_most), *_ = Counter(notes).most_common(1)
     travel = int(np.median(found.n_layers))
-    one = f"One image looks mislabelled: it is {most}"
-    many = f"{n:,} of {known:,} images look mislabelled, most often {most} ({n_most})"
+    begin = f"{n:,} of {known:,} images look mislabelled, most often {most} ({n_most})"
+    it, lies = "the image itself", "such an image lies"
+    if n == 1:
+        begin, it, lies = f"One image looks mislabelled: it is {most}", "it", "it lies"
     sentence = (
-        f"{one if n == 1 else many}. All layers together, read without {'it' if n == 1 else 'the image itself'}, speak "
-        f"for the other class; in {travel} of {len(evidence.patterns)} layers {'it lies' if n == 1 else 'such an image lies'} "
-        "among the patterns of that class."
+        f"{begin}. All layers together, read without {it}, speak for the other class; in {travel} of "
+        f"{len(evidence.patterns)} layers {lies} among the patterns of that class."
     )
     figures = {"n_images": float(n), "share": n / known, "median_margin": float(np.median(found.margin))}
-    return [Finding("mislabelled", sentence, min(0.88, 0.7 + 0.2 * figures["median_margin"]), found.image, figures=figures, note=notes)]
+    return [
+        Finding(
+            "mislabelled",
+            sentence,
+            min(0.88, 0.7 + 0.2 * figures["median_margin"]),
+            found.image,
+            figures=figures,
+            note=notes,
+        )
+    ]

@@ -81,7 +81,7 @@ class Finding:
 
 
 def majority(label: Int, target: Int, n_patterns: int) -> Int:
-    """Return [pattern] the commonest class of each pattern, the first of equally common ones; NOISE where none is known.
+    """Return [pattern] the commonest class of each pattern, the first of equals; NOISE where none is known.
 
     Parameters
     ----------

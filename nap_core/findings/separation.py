@@ -83,14 +83,12 @@ def _parting(evidence: Evidence, classes: Int, tables: Sequence[NDArray[np.float
     n = int(parted.any(axis=0).sum())
     sentence = f"{n} of {len(classes)} classes come to stand in patterns of their own: {'; '.join(told)}{end}."
     figures = {"n_separate": float(n), "n_classes": float(len(classes)), "best_f1": float(f1[best].mean())}
-    image = np.array([p for p in evidence.patterns[best].medoid[np.argsort(-evidence.patterns[best].size)]], np.int32)
+    image = evidence.patterns[best].medoid[np.argsort(-evidence.patterns[best].size)]
     score = 0.3 + 0.1 * float(f1[best].mean())
     return [Finding("separation", sentence, score, image, evidence.patterns[best].layer, NOISE, figures)]
 
 
-def _together(
-    evidence: Evidence, classes: Int, tables: Sequence[NDArray[np.float64]], most: int = 3
-) -> list[Finding]:
+def _together(evidence: Evidence, classes: Int, tables: Sequence[NDArray[np.float64]], most: int = 3) -> list[Finding]:
     if len(classes) < 3:
         return []
     shared = np.array([overlap(table) for table in tables])  # [layer, class, class]
@@ -104,7 +102,9 @@ def _together(
             last = int(together[-1])
             candidates.append((last, float(shared[last, a, b]), a, b))
     candidates.sort(key=lambda pair: (-pair[0], -pair[1]))
-    return [_pair_finding(evidence, classes, shared[:, a, b], tables, last, a, b) for last, _, a, b in candidates[:most]]
+    return [
+        _pair_finding(evidence, classes, shared[:, a, b], tables, last, a, b) for last, _, a, b in candidates[:most]
+    ]
 
 
 def _pair_finding(

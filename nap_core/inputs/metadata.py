@@ -22,7 +22,9 @@ Columns = dict[str, NDArray[Any]]
 def _rows(path: Path) -> tuple[list[str], list[list[str]]]:
     try:
         if path.stat().st_size > _MOST_BYTES:
-            raise InputError(f"{path.name} has more than {_MOST_BYTES // 1_000_000} MB; give only the columns you need.")
+            raise InputError(
+                f"{path.name} has more than {_MOST_BYTES // 1_000_000} MB; give only the columns you need."
+            )
         text = path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(f"The table {path} cannot be read ({error}); give a CSV file in UTF-8.") from error
@@ -36,7 +38,9 @@ def _rows(path: Path) -> tuple[list[str], list[list[str]]]:
     except csv.Error as error:
         raise InputError(f"{path.name} is no table ({error}); give a CSV file with a line of column names.") from error
     if len(rows) < 2 or len(rows[0]) < 2:
-        raise InputError(f"{path.name} needs a line of column names, the image's id and a further column, and rows below.")
+        raise InputError(
+            f"{path.name} needs a line of column names, the image's id and a further column, and rows below."
+        )
     return [name.strip() for name in rows[0]], rows[1:]
 
 

@@ -133,7 +133,11 @@ def _place(edges: Float) -> tuple[float, float, float]:
 def _corners(edges: Float) -> float:
     height, width = (max(1, side // 4) for side in edges.shape)
     total = float(edges.sum())
-    parts = [edges[rows, columns] for rows in (slice(height), slice(-height, None)) for columns in (slice(width), slice(-width, None))]
+    parts = [
+        edges[rows, columns]
+        for rows in (slice(height), slice(-height, None))
+        for columns in (slice(width), slice(-width, None))
+    ]
     return sum(float(part.sum()) for part in parts) / total if total > 1e-6 else 0.25
 
 
@@ -167,7 +171,7 @@ def image_properties(
     Parameters
     ----------
     read
-        Image → an encoded picture (JPEG, PNG), or uint8 ``[h, w]`` or ``[h, w, 3]``. A hundred pixels a side are enough.
+        Image → an encoded picture (JPEG, PNG), or uint8 ``[h, w]`` or ``[h, w, 3]``. A hundred pixels a side do.
     n_images
         Number of pictures.
     """

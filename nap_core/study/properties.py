@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+from numpy.typing import NDArray
+
 from nap_core.errors import InputError
 from nap_core.inputs.properties import PROPERTIES, ImageProperties, image_properties
 from nap_core.keys import digest
@@ -30,7 +34,12 @@ def picture_properties(study: Study, *, progress: Progress | None = None) -> Ima
     entry = study.store.get(key)
     if entry is None:
         found = image_properties(study.thumbnail, study.n_images, progress=progress)
-        arrays = {"hue": found.hue, "fingerprint": found.fingerprint, "small": found.small, **found.values}
+        arrays: dict[str, NDArray[Any]] = {
+            "hue": found.hue,
+            "fingerprint": found.fingerprint,
+            "small": found.small,
+            **found.values,
+        }
         entry = study.store.put(key, arrays, kind="image properties")
     kept = entry.arrays
     values = {name: kept[name] for name in PROPERTIES}
