@@ -21,6 +21,7 @@ from nap_core.activations.single_unit import of_unit
 from nap_core.configs import RECIPES, ClusterConfig
 from nap_core.errors import NotFiniteError, StudyError, TooFewImagesError, UnknownLayerError, listed
 from nap_core.flows import flow
+from nap_core.inputs.class_names import readable
 from nap_core.keys import digest
 from nap_core.store import Store, write_json
 from nap_core.study.folder import FORMAT, unpacked_demo
@@ -164,8 +165,8 @@ class Study:
 
     @cached_property
     def class_names(self) -> tuple[str, ...]:
-        """Names of the data set's classes; empty where it has none."""
-        return tuple(self.images["class_names"])
+        """Names of the data set's classes, as people write them; empty where it has none."""
+        return readable(self.images["class_names"])
 
     @property
     def config(self) -> ClusterConfig:
@@ -264,8 +265,8 @@ class Study:
 
     @cached_property
     def prediction_names(self) -> tuple[str, ...]:
-        """Names of the model's classes."""
-        return tuple(self.about["class_names"])
+        """Names of the model's classes, as people write them."""
+        return readable(self.about["class_names"])
 
     def patterns_key(self, layer: str, config: ClusterConfig | None = None) -> str:
         """Return the key of the patterns of `layer` under `config`."""
