@@ -12,9 +12,8 @@ ORDER = (
     *("errors", "types", "configs", "keys", "store"),
     "inputs",
     *("activations", "geometry"),
-    *("patterns", "embedding", "flows", "flow_statistics", "explain"),
-    "findings",
-    *("palette", "figures", "flow_figures"),
+    *("patterns", "embedding", "flows", "explain"),
+    *("palette", "figures"),
     *("study", "export"),
     *("ui", "__main__"),
 )

@@ -1,1 +1,0 @@
-"""Findings: what is worth a look, in words, each with its evidence. `search.find_findings` does all searches."""
