@@ -57,6 +57,10 @@ class NotFiniteError(NapError, ArithmeticError):
     """A layer's activations hold NaN or infinite values."""
 
 
+class SilentUnitError(NapError, ArithmeticError):
+    """Nothing in the input changes the unit, so there is nothing to draw."""
+
+
 class ConfigError(NapError, ValueError):
     """A parameter is outside its range, or contradicts another one."""
 

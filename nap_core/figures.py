@@ -1,112 +1,18 @@
-"""Records in, figures out: ECharts options for the flow, Plotly figures for the rest."""
+"""Records in, figures out: Plotly figures; the flow has a module of its own."""
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from nap_core.flows import OTHER, FlowChart, Node
-from nap_core.palette import ACCENT, pattern_color
-from nap_core.types import NOISE
+from nap_core.palette import ACCENT
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-_NODE_PIXELS = 26  # a column needs about this much height per node to keep labels apart
-
-
-def node_name(chart: FlowChart, node: Node) -> str:
-    """Return what a node is called in a sentence: "pattern 3", "no pattern", "7 more patterns"."""
-    if node.label == NOISE:
-        return "no pattern"
-    if node.label == OTHER:
-        drawn = sum(other.layer == node.layer and other.label >= 0 for other in chart.nodes)
-        return f"{chart.n_patterns[node.layer] - drawn} more patterns"
-    return f"pattern {node.label}"
-
-
-def _short_name(chart: FlowChart, node: Node) -> str:
-    return {NOISE: "none", OTHER: node_name(chart, node).removesuffix(" patterns")}.get(node.label, str(node.label))
-
-
-def flow_height(chart: FlowChart) -> int:
-    """Return the pixels of height that keep the chart readable."""
-    most = max(Counter(node.layer for node in chart.nodes).values(), default=1)
-    return max(320, min(900, 90 + _NODE_PIXELS * most))
-
-
-def flow_options(chart: FlowChart, text: str) -> dict[str, Any]:
-    """Return the ECharts option of a Sankey: nodes and links in the order of `chart`, layer names above.
-
-    Parameters
-    ----------
-    text
-        Colour of the labels, ``#rrggbb``.
-    """
-    total = max(1, sum(node.size for node in chart.nodes if node.layer == 0))
-    nodes = [
-        {
-            "name": str(i),
-            "depth": node.layer,
-            "value": node.size,
-            "itemStyle": {"color": pattern_color(node.label, chart.n_patterns[node.layer])},
-            "label": {"show": node.size / total > 0.012, "formatter": _short_name(chart, node)},
-            "tooltip": {"formatter": f"{node.size} images in {node_name(chart, node)} of layer {1 + node.layer}"},
-        }
-        for i, node in enumerate(chart.nodes)
-    ]
-    links = [
-        {
-            "source": str(ribbon.source),
-            "target": str(ribbon.target),
-            "value": ribbon.count,
-            "tooltip": {
-                "formatter": f"{ribbon.count} images: {node_name(chart, chart.nodes[ribbon.source])} → "
-                f"{node_name(chart, chart.nodes[ribbon.target])}"
-            },
-        }
-        for ribbon in chart.ribbons
-    ]
-    series = {
-        "type": "sankey",
-        "data": nodes,
-        "links": links,
-        "layoutIterations": 0,
-        "nodeAlign": "left",
-        "nodeGap": 7,
-        "nodeWidth": 14,
-        "left": 8,
-        "right": 56,
-        "top": 34,
-        "bottom": 10,
-        "draggable": False,
-        "selectedMode": "single",
-        "select": {"itemStyle": {"borderColor": text, "borderWidth": 2}, "lineStyle": {"opacity": 0.9}},
-        "emphasis": {"focus": "trajectory", "lineStyle": {"opacity": 0.75}},
-        "lineStyle": {"color": "source", "opacity": 0.32, "curveness": 0.5},
-        "label": {"color": text, "fontSize": 12, "position": "right", "textBorderWidth": 0},
-    }
-    return {
-        "tooltip": {"trigger": "item", "confine": True},
-        "title": _column_titles(chart.layers, text),
-        "series": [series],
-        "animation": False,
-    }
-
-
-def _column_titles(layers: Sequence[str], text: str) -> list[dict[str, Any]]:
-    last = max(1, len(layers) - 1)
-    return [
-        {
-            "text": name if len(name) <= 18 else f"…{name[-17:]}",
-            **({"right": 8} if i == last else {"left": f"{0.5 + 91 * i / last:.1f}%"}),
-            "top": 4,
-            "textStyle": {"fontSize": 12, "fontFamily": "monospace", "fontWeight": "normal", "color": text},
-        }
-        for i, name in enumerate(layers)
-    ]
+MOST_NUMBERS = 20  # columns of a table of cells that still have room for numbers
 
 
 def probability_figure(probability: NDArray[np.float32], color: str = ACCENT) -> Any:
@@ -143,4 +49,55 @@ def _quiet(figure: Any, x: str, y: str, height: int = 180) -> Any:
         xaxis_title=x,
         yaxis_title=y,
     )
+    return figure
+
+
+@dataclass(frozen=True, slots=True)
+class Grid:
+    """A table of numbers with the names of its rows and columns."""
+
+    rows: Sequence[str]  # from the top
+    columns: Sequence[str]
+    values: NDArray[np.float32]  # [row, column]; NaN leaves a cell empty
+
+
+def grid_figure(grid: Grid, *, low: float, high: float, form: str = ".2f") -> Any:
+    """Return a table of cells, the darker the larger the number, with the numbers in them; a cell can be selected.
+
+    A heatmap reports no click, so that a square of a scatter that nobody sees lies on every cell; its `customdata` is
+    (row, column).
+
+    Parameters
+    ----------
+    low, high
+        Numbers of the palest and the strongest shade.
+    form
+        How numbers are written, as in `format`; where names or cells are too many, they are told on hover alone.
+    """
+    import plotly.graph_objects as go
+
+    n_rows, n_columns = grid.values.shape
+    red, green, blue = (int(ACCENT[i : i + 2], 16) for i in (1, 3, 5))
+    shades = [[0, f"rgba({red},{green},{blue},0.05)"], [1, f"rgba({red},{green},{blue},0.85)"]]
+    told = [["" if value != value else format(float(value), form) for value in row] for row in grid.values]
+    heat = go.Heatmap(z=grid.values, zmin=low, zmax=high, colorscale=shades, showscale=False, hoverinfo="skip")
+    heat.update(xgap=2, ygap=2)
+    if n_columns <= MOST_NUMBERS:
+        heat.update(text=told, texttemplate="%{text}", textfont={"size": 12})
+    cells = [(row, column) for row in range(n_rows) for column in range(n_columns)]
+    hit = go.Scatter(
+        x=[column for _, column in cells],
+        y=[row for row, _ in cells],
+        customdata=cells,
+        mode="markers",
+        marker={"symbol": "square", "size": 22, "opacity": 0},
+        selected={"marker": {"opacity": 0}},
+        unselected={"marker": {"opacity": 0}},
+        hovertext=[f"{grid.rows[r]}, {grid.columns[c]}: {told[r][c] or 'none'}" for r, c in cells],
+        hoverinfo="text",
+    )
+    figure = _quiet(go.Figure([heat, hit]), x="", y="", height=70 + 26 * n_rows)
+    names = {"tickmode": "array", "showgrid": False, "zeroline": False, "fixedrange": True}
+    figure.update_xaxes(tickvals=list(range(n_columns)), ticktext=list(grid.columns), side="top", **names)
+    figure.update_yaxes(tickvals=list(range(n_rows)), ticktext=list(grid.rows), autorange="reversed", **names)
     return figure

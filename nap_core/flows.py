@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from nap_core.types import NOISE, Flow, Int, Patterns, frozen_array
 
@@ -44,12 +45,21 @@ class FlowChart:
 
     layers: tuple[str, ...]
     n_patterns: tuple[int, ...]  # [layer]
+    n_folded: tuple[int, ...]  # [layer] patterns of followed images that `OTHER` stands for
     nodes: tuple[Node, ...]
     ribbons: tuple[Ribbon, ...]
     node_of: Int  # [layer, image] node of every image; -1 for images left out
+    drawn_in: Int  # [layer, image] node of every image whose pattern is drawn, left out or not; -1 for the others
+    ribbon_of: Int  # [layer - 1, image] ribbon of every image; -1 for images left out
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "node_of", frozen_array(self.node_of, np.int32, 2))
+        for name in ("node_of", "drawn_in", "ribbon_of"):
+            object.__setattr__(self, name, frozen_array(getattr(self, name), np.int32, 2))
+
+    @property
+    def n_followed(self) -> int:
+        """Number of images that the chart follows."""
+        return int((self.node_of[0] >= 0).sum())
 
     def node_members(self, node: int) -> Int:
         """Images of a node, in image order."""
@@ -57,39 +67,56 @@ class FlowChart:
 
     def ribbon_members(self, ribbon: int) -> Int:
         """Images of a ribbon, in image order."""
-        chosen = self.ribbons[ribbon]
-        layer = self.nodes[chosen.source].layer
-        both = (self.node_of[layer] == chosen.source) & (self.node_of[layer + 1] == chosen.target)
-        return np.flatnonzero(both).astype(np.int32)
+        layer = self.nodes[self.ribbons[ribbon].source].layer
+        return np.flatnonzero(self.ribbon_of[layer] == ribbon).astype(np.int32)
 
 
-def _folded(label: Int, kept: Int, most: int, fold_below: int) -> Int:
-    """Return the labels with all but the `most` largest patterns, and those under `fold_below`, as `OTHER`."""
-    numbers, sizes = np.unique(label[kept & (label != NOISE)], return_counts=True)
+def _drawn(label: Int, most: int, fold_below: int) -> tuple[NDArray[np.bool_], int]:
+    """Return [image] whether its pattern gets a node of its own, and how many patterns do not.
+
+    Those are all but the `most` largest, and those of fewer than `fold_below` images.
+    """
+    numbers, sizes = np.unique(label[label != NOISE], return_counts=True)
     large = numbers[np.lexsort((numbers, -sizes))][:most]
     large = np.intersect1d(large, numbers[sizes >= fold_below])
     if len(numbers) - len(large) == 1 and fold_below == 0:
         large = numbers  # a node for one pattern is no longer than one for "1 more"
-    folded = np.where((label == NOISE) | np.isin(label, large), label, OTHER)
-    return folded.astype(np.int32)
+    return (label == NOISE) | np.isin(label, large), len(numbers) - len(large)
 
 
-def _order(labels: list[Int], kept: Int, sweeps: int = 6) -> list[list[int]]:
-    """Return each layer's labels from top to bottom with few crossings (barycentre sweeps, Sugiyama et al. 1981)."""
-    orders = [sorted(set(label[kept].tolist()), key=lambda n: (n < 0, -n if n < 0 else n)) for label in labels]
-    orders = [sorted(order, key=lambda n: (n == NOISE, n == OTHER)) for order in orders]
+def _shared(source: NDArray[Any], target: NDArray[Any], n_sources: int, n_targets: int) -> NDArray[np.int64]:
+    """Return [source, target] how many images have each pair of numbers, both from 0."""
+    pairs = source.astype(np.int64) * n_targets + target
+    return np.bincount(pairs, minlength=n_sources * n_targets).reshape(n_sources, n_targets)
+
+
+def orders(labels: Sequence[Int], sweeps: int = 6) -> list[list[int]]:
+    """Return each layer's labels from top to bottom with few crossings, `OTHER` and then `NOISE` last.
+
+    References
+    ----------
+    Sugiyama, Tagawa, Toda: Methods for visual understanding of hierarchical system structures (1981): sweeps back and
+    forth, each label at the mean place of its images in the layer beside it.
+    """
+    found = [np.unique(label, return_inverse=True) for label in labels]
+    numbers = [each[0] for each in found]
+    last = [(number == NOISE, number == OTHER) for number in numbers]
+    steps = range(len(labels) - 1)
+    tables = [_shared(found[i][1], found[i + 1][1], len(numbers[i]), len(numbers[i + 1])) for i in steps]
+    order = [
+        np.lexsort((number, is_other, is_noise)) for number, (is_noise, is_other) in zip(numbers, last, strict=True)
+    ]
     for sweep in range(sweeps):
         forward = sweep % 2 == 0
-        steps = range(1, len(labels)) if forward else range(len(labels) - 2, -1, -1)
-        for layer in steps:
-            beside = layer - 1 if forward else layer + 1
-            place = {number: i for i, number in enumerate(orders[beside])}
-            centre = {
-                number: float(np.mean([place[n] for n in labels[beside][kept & (labels[layer] == number)].tolist()]))
-                for number in orders[layer]
-            }
-            orders[layer].sort(key=lambda n: (n == NOISE, n == OTHER, centre[n], n))
-    return orders
+        for layer in steps if forward else reversed(steps):
+            moved, beside = (layer + 1, layer) if forward else (layer, layer + 1)
+            shared = tables[layer].T if forward else tables[layer]
+            place = np.empty(len(numbers[beside]))
+            place[order[beside]] = np.arange(len(place))
+            centre = shared @ place / shared.sum(axis=1)
+            is_noise, is_other = last[moved]
+            order[moved] = np.lexsort((numbers[moved], centre, is_other, is_noise))
+    return [number[at].tolist() for number, at in zip(numbers, order, strict=True)]
 
 
 def flow_chart(
@@ -97,10 +124,14 @@ def flow_chart(
     *,
     most: int = 16,
     fold_below: int = 0,
+    unfolded: Collection[str] = (),
     images: ArrayLike | None = None,
     assigned: bool = False,
 ) -> FlowChart:
     """Lay out the flow of images through the patterns of a chain of layers.
+
+    A pattern's place among the others of its layer comes from all images and all patterns, so that it stays where it
+    is whatever is folded or followed.
 
     Parameters
     ----------
@@ -108,28 +139,49 @@ def flow_chart(
         Patterns drawn per layer, the largest ones; the rest is one node `OTHER`.
     fold_below
         Patterns of fewer images are folded, too.
+    unfolded
+        Layers of which every pattern is drawn all the same.
     images
         Indices of the images to follow; all by default.
     assigned
         Put noise where it is assigned instead of into a node of its own.
     """
-    n = chain[0].n_images
-    kept = np.ones(n, bool)
-    if images is not None:
-        kept[:] = False
-        kept[np.asarray(images, int)] = True
     raw = [patterns.assigned if assigned else patterns.label for patterns in chain]
-    labels = [_folded(label, kept, most, fold_below) for label in raw]
+    kept = np.arange(chain[0].n_images) if images is None else np.unique(np.asarray(images, np.int64))
     nodes: list[Node] = []
-    node_of = np.full((len(chain), n), -1, np.int32)
-    for layer, order in enumerate(_order(labels, kept)):
-        for place, number in enumerate(order):
-            inside = kept & (labels[layer] == number)
-            node_of[layer, inside] = len(nodes)
-            nodes.append(Node(layer, number, int(inside.sum()), place))
+    node_of, drawn_in = (np.full((len(chain), chain[0].n_images), -1, np.int32) for _ in range(2))
+    n_folded = []
+    for layer, order in enumerate(orders(raw)):
+        fold = (len(order), 0) if chain[layer].layer in unfolded else (most, fold_below)
+        is_drawn, n = _drawn(raw[layer][kept], *fold)
+        n_folded.append(n)
+        label = np.where(is_drawn, raw[layer][kept], OTHER)
+        new = _nodes(layer, label, [*(number for number in order if number != NOISE), OTHER, NOISE])
+        position = np.full(chain[layer].n_patterns + 2, -1, np.int32)  # OTHER and NOISE count from the end
+        position[[node.label for node in new]] = np.arange(len(new)) + len(nodes)
+        node_of[layer, kept], drawn_in[layer] = position[label], position[raw[layer]]
+        nodes += new
+    ribbons, ribbon_of = _ribbons(node_of, kept)
+    names, n_patterns = tuple(patterns.layer for patterns in chain), tuple(patterns.n_patterns for patterns in chain)
+    return FlowChart(names, n_patterns, tuple(n_folded), tuple(nodes), tuple(ribbons), node_of, drawn_in, ribbon_of)
+
+
+def _nodes(layer: int, label: Int, order: Sequence[int]) -> list[Node]:
+    size = dict(zip(*(each.tolist() for each in np.unique(label, return_counts=True)), strict=True))
+    here = [number for number in order if number in size]
+    return [Node(layer, number, size[number], place) for place, number in enumerate(here)]
+
+
+def _ribbons(node_of: Int, kept: NDArray[np.int64]) -> tuple[list[Ribbon], Int]:
+    """Return the ribbons between neighbouring layers, and [layer - 1, image] which one each image takes."""
     ribbons: list[Ribbon] = []
-    for source, target in zip(node_of[:, kept], node_of[1:, kept], strict=False):
-        pairs, counts = np.unique(np.stack([source, target], 1), axis=0, return_counts=True)
-        ribbons += [Ribbon(int(a), int(b), int(c)) for (a, b), c in zip(pairs, counts, strict=True)]
-    names = tuple(patterns.layer for patterns in chain)
-    return FlowChart(names, tuple(p.n_patterns for p in chain), tuple(nodes), tuple(ribbons), node_of)
+    ribbon_of = np.full((len(node_of) - 1, node_of.shape[1]), -1, np.int32)
+    for step, (source, target) in enumerate(zip(node_of[:-1, kept], node_of[1:, kept], strict=True)):
+        width = int(node_of.max(initial=0)) + 1
+        pairs, inverse, count = np.unique(
+            source.astype(np.int64) * width + target, return_inverse=True, return_counts=True
+        )
+        ribbon_of[step, kept] = len(ribbons) + inverse
+        rows = zip(pairs // width, pairs % width, count, strict=True)
+        ribbons += [Ribbon(int(a), int(b), int(c)) for a, b, c in rows]
+    return ribbons, ribbon_of

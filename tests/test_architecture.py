@@ -12,8 +12,9 @@ ORDER = (
     *("errors", "types", "configs", "keys", "store"),
     "inputs",
     *("activations", "geometry"),
-    *("patterns", "embedding", "flows", "explain"),
-    *("palette", "figures"),
+    *("patterns", "embedding", "flows", "flow_statistics", "explain"),
+    "findings",
+    *("palette", "figures", "flow_figures"),
     *("study", "export"),
     *("ui", "__main__"),
 )

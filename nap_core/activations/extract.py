@@ -60,11 +60,16 @@ def activations_key(network: Network, images: ImageSet, layer: str, pooling: str
 
     It holds the pooling that was asked for; `Activations.pooling` is the one that the layer's kind led to.
     """
+    return activations_key_of(network, images.fingerprint, layer, pooling)
+
+
+def activations_key_of(network: Network, images: str, layer: str, pooling: str) -> str:
+    """Return what `activations_key` does, for images of which only the fingerprint is known."""
     return digest(
         "activations",
         model=network.fingerprint,
         preprocessing=network.preprocessing.key,
-        images=images.fingerprint,
+        images=images,
         layer=layer,
         pooling=pooling,
         version=VERSION,

@@ -59,10 +59,15 @@ def pool(values: Tensor, kind: str, pooling: str) -> Tensor:
         See `LayerInfo.kind` and `POOLINGS`; std is the population's. `none` keeps all places of the first unit, then
         all of the second one.
     """
+    return pooled(values.detach(), kind, pooling)
+
+
+def pooled(values: Tensor, kind: str, pooling: str) -> Tensor:
+    """Return what `pool` returns, with the gradient of `values`; where all places are equal, that of std is 0."""
     import torch
 
     pooling = effective_pooling(kind, pooling, values.ndim)
-    values = values.detach().float()
+    values = values.float()
     if kind == "vector":
         return values.clone()  # what the network does next may happen in place
     # [image, unit, place]
@@ -75,11 +80,19 @@ def pool(values: Tensor, kind: str, pooling: str) -> Tensor:
         places = places[:, :, 1:]
     made = {
         "mean": lambda: places.mean(2),
-        "std": lambda: places.std(2, correction=0),
+        "std": lambda: _std(places),
         "max": lambda: places.amax(2),
         "min": lambda: places.amin(2),
     }
     return torch.cat([made[statistic]() for statistic in POOLINGS[pooling]], 1)
+
+
+def _std(places: Tensor) -> Tensor:
+    if not places.requires_grad:
+        return places.std(2, correction=0)
+    variance = places.var(2, correction=0)
+    is_spread = variance > 0
+    return variance.where(is_spread, 1.0).sqrt().where(is_spread, 0.0)  # the root's slope at 0 is infinite
 
 
 def n_features(shape: tuple[int, ...], kind: str, pooling: str) -> int:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -36,6 +38,16 @@ def class_names_from(source: ClassNames, n_classes: int | None = None) -> tuple[
             "or none."
         )
     return names
+
+
+def readable(names: Sequence[str]) -> tuple[str, ...]:
+    """Return class names as people write them: ``n03000684_chain_saw`` becomes ``chain saw``.
+
+    Names of WordNet (ImageNet's folders) lose their number, unless two would then be alike, as the two cranes are.
+    """
+    without = [re.sub(r"^n\d{8}[_ ]", "", name).replace("_", " ") for name in names]
+    count = Counter(without)
+    return tuple(short if count[short] == 1 else name for name, short in zip(names, without, strict=True))
 
 
 def _read(path: Path) -> tuple[str, ...]:

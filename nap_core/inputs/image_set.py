@@ -7,6 +7,7 @@ and targets.
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from io import BytesIO
 from pathlib import Path
 from typing import Protocol
 
@@ -56,6 +57,21 @@ class FilePictures:
     def file(self, row: int) -> Path | None:
         """Return the file."""
         return self.path[row]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class HeldPictures:
+    """Files held in memory, as they came; nothing of them is on any disk."""
+
+    content: tuple[bytes, ...]
+
+    def read(self, row: int, at_least: int | None) -> Image.Image:
+        """Decode the bytes."""
+        return read_picture(BytesIO(self.content[row]), at_least)
+
+    def file(self, row: int) -> Path | None:
+        """Return None: they have no file."""
+        return None
 
 
 @dataclass(frozen=True, slots=True, eq=False)

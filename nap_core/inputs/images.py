@@ -12,6 +12,7 @@ import warnings
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from io import BytesIO
 from pathlib import Path
 
 import numpy as np
@@ -22,12 +23,20 @@ from nap_core.inputs.archives import kind_of_archive, unpack
 from nap_core.inputs.arrays import as_pictures, kind_of_array, read_table
 from nap_core.inputs.classes import by_folder, by_table, by_value
 from nap_core.inputs.files import files_below, innermost, natural_key, printable
-from nap_core.inputs.image_set import ArrayPictures, FilePictures, ImageSet, Skipped
+from nap_core.inputs.image_set import ArrayPictures, FilePictures, HeldPictures, ImageSet, Skipped
 from nap_core.inputs.pictures import NotAPictureError, endings, read_picture, thumbnail
 from nap_core.store import cache_folder
 from nap_core.types import NOISE, Progress
 
-__all__ = ["ImageSet", "Skipped", "images_from_arrays", "images_from_files", "load_images", "thumbnail"]
+__all__ = [
+    "ImageSet",
+    "Skipped",
+    "images_from_arrays",
+    "images_from_bytes",
+    "images_from_files",
+    "load_images",
+    "thumbnail",
+]
 
 _POSSIBLE = "a folder of pictures, a zip of one, picture files, an .npz or .npy array, or an IDX file"
 
@@ -165,6 +174,53 @@ def images_from_files(
         row=np.arange(len(kept), dtype=np.int32),
         skipped=skipped,
     )
+
+
+def images_from_bytes(contents: Sequence[bytes], ids: Sequence[str]) -> ImageSet:
+    """Make a set of uploaded picture files that stays in memory; what cannot be read ends up in `ImageSet.skipped`.
+
+    Parameters
+    ----------
+    contents
+        [file] the bytes of picture files, not of archives.
+    ids
+        [file] their names.
+
+    Raises
+    ------
+    InputError
+        If no file can be read; the reasons are in the text.
+    """
+    reasons = [_unreadable(content) for content in contents]
+    kept = [row for row, reason in enumerate(reasons) if not reason]
+    names = [printable(name) for name in ids]
+    skipped = tuple(Skipped(names[row], reason) for row, reason in enumerate(reasons) if reason)
+    if not kept:
+        told = listed((f"'{one.name}': {one.reason}" for one in skipped), most=5)
+        raise InputError(
+            f"No picture can be read ({told or 'no file was given'}). Give picture files, such as JPEG or PNG."
+        )
+    return ImageSet(
+        ids=tuple(names[row] for row in kept),
+        target=np.full(len(kept), NOISE, np.int32),
+        class_names=(),
+        source="uploaded pictures",
+        pictures=HeldPictures(tuple(contents[row] for row in kept)),
+        content=tuple(hashlib.sha256(contents[row]).hexdigest() for row in kept),
+        row=np.arange(len(kept), dtype=np.int32),
+        skipped=skipped,
+    )
+
+
+def _unreadable(content: bytes) -> str:
+    """Return why a file is no picture that can be read, or nothing."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            read_picture(BytesIO(content), at_least=1)
+    except InputError as error:
+        return str(error)
+    return ""
 
 
 def _nothing_readable(source: str, files: Sequence[Path], skipped: Sequence[Skipped]) -> str:

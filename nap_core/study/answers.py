@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import re
 from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
 
+from nap_core.inputs.class_names import readable
 from nap_core.study.study import Study
 from nap_core.types import NOISE
 
 
 def plain(name: str) -> str:
     """Return a class name without WordNet number, underscores and capitals, as data sets and models differ in these."""
-    return re.sub(r"^n\d{8}[_ ]", "", name).replace("_", " ").lower()
+    return readable([name])[0].lower()
 
 
 @lru_cache(maxsize=32)

@@ -21,7 +21,9 @@ from nap_core.activations.single_unit import of_unit
 from nap_core.configs import RECIPES, ClusterConfig
 from nap_core.errors import NotFiniteError, StudyError, TooFewImagesError, UnknownLayerError, listed
 from nap_core.flows import flow
+from nap_core.inputs.class_names import readable
 from nap_core.keys import digest
+from nap_core.patterns.summary import LayerSummary, summarise
 from nap_core.store import Store, write_json
 from nap_core.study.folder import FORMAT, unpacked_demo
 from nap_core.study.making import write_imported_study, write_network_study
@@ -32,6 +34,7 @@ if TYPE_CHECKING:
     from nap_core.inputs.models import Network
 
 PATTERNS_VERSION = 1  # raised when the meaning of stored patterns changes
+SUMMARY_VERSION = 1
 _TREE = [field.name for field in fields(CondensedTree)]
 _PATTERN_ARRAYS = [field.name for field in fields(Patterns) if field.name not in ("layer", "tree")]
 
@@ -164,8 +167,8 @@ class Study:
 
     @cached_property
     def class_names(self) -> tuple[str, ...]:
-        """Names of the data set's classes; empty where it has none."""
-        return tuple(self.images["class_names"])
+        """Names of the data set's classes, as people write them; empty where it has none."""
+        return readable(self.images["class_names"])
 
     @property
     def config(self) -> ClusterConfig:
@@ -264,8 +267,8 @@ class Study:
 
     @cached_property
     def prediction_names(self) -> tuple[str, ...]:
-        """Names of the model's classes."""
-        return tuple(self.about["class_names"])
+        """Names of the model's classes, as people write them."""
+        return readable(self.about["class_names"])
 
     def patterns_key(self, layer: str, config: ClusterConfig | None = None) -> str:
         """Return the key of the patterns of `layer` under `config`."""
@@ -300,6 +303,15 @@ class Study:
             entry = self.store.put(key, arrays, kind="patterns", layer=layer, config=asdict(config), seconds=seconds)
         tree = CondensedTree(**{name: entry.arrays[f"tree_{name}"] for name in _TREE})
         return Patterns(layer=layer, tree=tree, **{name: entry.arrays[name] for name in _PATTERN_ARRAYS})
+
+    def summary(self, layer: str, config: ClusterConfig | None = None) -> LayerSummary:
+        """Return the figures of a layer's patterns; kept, as the agreement with the classes takes its time."""
+        key = digest("summary", patterns=self.patterns_key(layer, config), target=self.target, version=SUMMARY_VERSION)
+        entry = self.store.get(key)
+        if entry is None:
+            found = summarise(self.patterns(layer, config), self.target)
+            entry = self.store.put(key, {}, kind="summary", **asdict(found))
+        return LayerSummary(**{field.name: entry.about[field.name] for field in fields(LayerSummary)})
 
     def flow(self, source: str, target: str, config: ClusterConfig | None = None) -> Flow:
         """Return the images that the patterns of two layers share."""
@@ -365,10 +377,10 @@ def _arrays(patterns: Patterns) -> dict[str, NDArray[Any]]:
 
 
 def _cluster(folder: Path, layer: str, config: ClusterConfig) -> str:
-    """Compute and store the patterns of one layer; return why there are none, or nothing. Runs in a worker."""
+    """Compute and store one layer's patterns and figures; return why there are none, or nothing. Runs in a worker."""
     study = Study(folder)
     try:
-        study.patterns(layer, config)
+        study.summary(layer, config)
     except (NotFiniteError, TooFewImagesError) as error:
         return str(error)
     return ""

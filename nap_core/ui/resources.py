@@ -41,18 +41,36 @@ def open_study(folder: Path | str) -> None:
     st.session_state.setdefault(_RECENT, {}).pop(str(folder), None)
     st.session_state[_RECENT][str(folder)] = True  # the latest stands last
     st.query_params.pop("clustering", None)
-    if str(folder) in DEMOS:
-        st.query_params[_CHOICE] = str(folder)
-    else:
-        st.query_params.pop(_CHOICE, None)
+    _write_address(str(folder))
 
 
 def chosen_study() -> str:
-    """Return the demo's name or the folder that this visitor chose: here, in the address, on the command line."""
-    asked = st.query_params.get(_CHOICE)
+    """Return the demo's name or the folder that this visitor chose: in the address, here, on the command line.
+
+    The choice is written into the address again, as an address is lost on the way to another page. A study of one's own
+    is named there only at the machine itself.
+    """
+    asked = st.query_params.get(_CHOICE, "")
     if asked in DEMOS:
-        st.session_state[_CHOICE] = asked  # an address is lost on the way to another page
-    return str(st.session_state.get(_CHOICE) or _named_on_the_command_line() or FIRST)
+        st.session_state[_CHOICE] = asked
+    elif asked and runs_locally() and (_own_studies() / Path(asked).name / "study.json").exists():
+        st.session_state[_CHOICE] = str(_own_studies() / Path(asked).name)
+    chosen = str(st.session_state.get(_CHOICE) or _named_on_the_command_line() or FIRST)
+    _write_address(chosen)
+    return chosen
+
+
+def _own_studies() -> Path:
+    return cache_folder() / "studies"
+
+
+def _write_address(chosen: str) -> None:
+    is_own = Path(chosen).parent == _own_studies() and runs_locally()
+    name = chosen if chosen in DEMOS else Path(chosen).name if is_own else ""
+    if not name or chosen == (_named_on_the_command_line() or FIRST):
+        st.query_params.pop(_CHOICE, None)
+    elif st.query_params.get(_CHOICE) != name:
+        st.query_params[_CHOICE] = name
 
 
 def recent_studies() -> dict[str, str]:
@@ -64,7 +82,7 @@ def recent_studies() -> dict[str, str]:
     if chosen_study() not in (*DEMOS, *folders):
         folders.insert(0, chosen_study())
     if runs_locally():
-        made = (cache_folder() / "studies").glob("*/study.json")
+        made = _own_studies().glob("*/study.json")
         folders += [str(about.parent) for about in sorted(made, key=_age) if str(about.parent) not in folders]
     titles = {folder: _title(folder, _age(Path(folder) / "study.json")) for folder in folders[:MOST_RECENT]}
     return {name: demo.title for name, demo in DEMOS.items()} | {f: title for f, title in titles.items() if title}
@@ -99,7 +117,7 @@ def opened_study(chosen: str) -> Study:
 def current_study() -> Study:
     """Return the open study; where it cannot be opened, say why and end the page.
 
-    A visitor's own study is reached through this session alone: the address names demos only.
+    On a hosted app a visitor's own study is reached through this session alone: there the address names demos only.
     """
     try:
         study = opened_study(chosen_study())
@@ -128,7 +146,7 @@ def runs_locally() -> bool:
 
 def new_folder() -> Path:
     """Return a folder for a study of this visitor that nobody else can guess."""
-    return cache_folder() / "studies" / secrets.token_hex(8)
+    return _own_studies() / secrets.token_hex(8)
 
 
 def go_to(label: str, page: str, *, key: str, **address: str) -> None:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from nap_core.flows import OTHER, FlowChart, flow, flow_chart
+from nap_core.flows import OTHER, FlowChart, flow, flow_chart, orders
 from nap_core.types import NOISE, CondensedTree, Patterns
 from tests.oracles import contingency
 
@@ -108,3 +108,55 @@ def test_images_left_out_are_in_no_node() -> None:
     chart = flow_chart(CHAIN, images=SUBSET)
     assert (np.delete(chart.node_of, SUBSET, axis=1) == -1).all()
     assert chart.n_patterns == (6, 9, 4)
+    assert (np.delete(chart.ribbon_of, SUBSET, axis=1) == -1).all()
+    assert chart.n_followed == len(SUBSET)
+
+
+def test_an_unfolded_layer_has_a_node_for_every_pattern() -> None:
+    chart = flow_chart(CHAIN, most=2, fold_below=40, unfolded=["layer1"])
+    assert {node.label for node in chart.nodes if node.layer == 1} == {NOISE, *range(9)}
+    assert chart.n_folded[1] == 0
+    assert chart.n_folded[0] >= 4
+    assert chart.n_folded[2] >= 2
+
+
+def test_folded_patterns_are_counted_among_the_followed_images_alone() -> None:
+    first = np.flatnonzero(CHAIN[1].label < 4)
+    chart = flow_chart(CHAIN, images=first, most=2)
+    assert chart.n_folded[1] == 2
+    assert chart.n_patterns[1] == 9
+
+
+def sorted_by_hand(labels: list[NDArray[np.int32]]) -> list[list[int]]:
+    """The order of labels, image by image."""
+    found = [sorted(set(label.tolist()), key=lambda n: (n == NOISE, n == OTHER, n)) for label in labels]
+    for sweep in range(6):
+        steps = range(1, len(labels)) if sweep % 2 == 0 else range(len(labels) - 2, -1, -1)
+        for layer in steps:
+            beside = layer - 1 if sweep % 2 == 0 else layer + 1
+            centre = {}
+            for number in found[layer]:
+                places = [found[beside].index(n) for n in labels[beside][labels[layer] == number].tolist()]
+                centre[number] = sum(places) / len(places)
+            found[layer].sort(key=lambda n: (n == NOISE, n == OTHER, centre[n], n))
+    return found
+
+
+@pytest.mark.parametrize("folded", [False, True])
+def test_the_order_is_that_of_images_taken_one_by_one(folded: bool) -> None:
+    labels = [np.where(p.label > 3, OTHER, p.label) if folded else p.label for p in CHAIN]
+    assert orders(labels) == sorted_by_hand(labels)
+
+
+def test_a_planted_permutation_is_untangled() -> None:
+    label = np.repeat(np.arange(8), 10)
+    swapped = np.random.default_rng(0).permutation(8)
+    assert orders([label, swapped[label]]) == [list(range(8)), swapped.tolist()]
+
+
+@pytest.mark.parametrize("options", OPTIONS[:-1], ids=str)
+def test_a_pattern_keeps_its_place_whatever_is_folded_or_followed(options: dict) -> None:
+    chart, whole = flow_chart(CHAIN, **options), flow_chart(CHAIN)
+    for layer in range(3):
+        here = [node.label for node in chart.nodes if node.layer == layer and node.label >= 0]
+        assert here == [node.label for node in whole.nodes if node.layer == layer and node.label in here]

@@ -1,0 +1,1 @@
+"""What a unit or a pattern looks for: synthetic images with a check, units, places, and robustness."""

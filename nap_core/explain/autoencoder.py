@@ -1,0 +1,168 @@
+"""A generator of pictures like the data's: a small auto-encoder trained on the study's own images.
+
+The code of a picture has mean 0 and standard deviation 1 over the data, so that what lies within a few deviations is a
+picture the data could hold. As in DGN-AM's generator, pictures are to look right to the network too: beside the pixels,
+what the studied network says about the copy is drawn towards what it says about the picture.
+
+References
+----------
+Nguyen et al.: Synthesizing the preferred inputs for neurons in neural networks via deep generator networks. NeurIPS
+2016 (arXiv 1605.09304).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nap_core.errors import TooFewImagesError
+from nap_core.explain.canvas import Canvas
+from nap_core.explain.objectives import places
+from nap_core.explain.parametrisations import Generator
+from nap_core.explain.reading import reading
+from nap_core.types import LayerInfo, Progress
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+    from nap_core.inputs.models import Network
+
+FEWEST_IMAGES = 64
+"""Below this an auto-encoder has nothing to learn from, and a linear prior is taken."""
+
+_WIDTHS = (24, 48, 72, 96, 96)
+_NOISE = 0.1  # of the code while training, in standard deviations: neighbouring codes give neighbouring pictures
+
+
+@dataclass(frozen=True, slots=True)
+class Training:
+    """How the auto-encoder is trained; every field belongs to the key of the result."""
+
+    n_codes: int = 32
+    n_steps: int = 1500
+    batch_size: int = 64
+    rate: float = 3e-3
+    network_weight: float = 0.3  # of what the network says, against the pixels
+    seed: int = 0
+
+
+def _sizes(size: Sequence[int]) -> list[tuple[int, ...]]:
+    """Return the sizes from the picture down to at most 4 places a side, each half of the one before."""
+    found = [tuple(size)]
+    while max(found[-1]) > 4 and len(found) <= len(_WIDTHS):
+        found.append(tuple(-(-side // 2) for side in found[-1]))
+    return found
+
+
+def _encoder(shape: tuple[int, ...], n_codes: int) -> nn.Sequential:
+    from torch import nn
+
+    sizes, before, steps = _sizes(shape[1:]), shape[0], list[nn.Module]()
+    for width in _WIDTHS[: len(sizes) - 1]:
+        steps += [nn.Conv2d(before, width, 3, stride=2, padding=1), nn.BatchNorm2d(width), nn.LeakyReLU(0.1)]
+        before = width
+    steps += [nn.Flatten(), nn.Linear(before * int(np.prod(sizes[-1])), n_codes), nn.BatchNorm1d(n_codes, affine=False)]
+    return nn.Sequential(*steps)
+
+
+def _decoder(shape: tuple[int, ...], n_codes: int) -> nn.Sequential:
+    from torch import nn
+
+    sizes = _sizes(shape[1:])
+    widths = [_WIDTHS[0], *_WIDTHS[: len(sizes) - 1]]
+    first = widths[-1]
+    steps: list[nn.Module] = [nn.Linear(n_codes, first * int(np.prod(sizes[-1]))), nn.Unflatten(1, (first, *sizes[-1]))]
+    for number in range(len(sizes) - 1, 0, -1):
+        steps += [nn.BatchNorm2d(widths[number]), nn.LeakyReLU(0.1)]
+        steps += [nn.Upsample(size=sizes[number - 1]), nn.Conv2d(widths[number], widths[number - 1], 3, padding=1)]
+    steps += [nn.LeakyReLU(0.1), nn.Conv2d(widths[0], shape[0], 3, padding=1), nn.Sigmoid()]
+    return nn.Sequential(*steps)
+
+
+def train_generator(
+    network: Network,
+    canvas: Canvas,
+    layers: Sequence[LayerInfo],
+    pictures: NDArray[np.floating],
+    training: Training,
+    *,
+    progress: Progress | None = None,
+) -> dict[str, NDArray[Any]]:
+    """Return the weights of the decoder, by name.
+
+    Parameters
+    ----------
+    layers
+        What the network says there is to be kept; their units' means over places are compared.
+    pictures
+        [image, channel, height, width] in [0, 1].
+
+    Raises
+    ------
+    TooFewImagesError
+        If there are fewer than `FEWEST_IMAGES`.
+    """
+    import torch
+
+    if len(pictures) < FEWEST_IMAGES:
+        raise TooFewImagesError(
+            f"{len(pictures)} images are too few to train a generator on; it needs {FEWEST_IMAGES}. Use a linear prior."
+        )
+    data = torch.from_numpy(np.array(pictures, np.float32))
+    with torch.random.fork_rng(devices=[]), torch.enable_grad():
+        torch.manual_seed(training.seed)
+        encoder, decoder = _encoder(canvas.shape, training.n_codes), _decoder(canvas.shape, training.n_codes)
+        with reading(network, [layer.name for layer in layers], canvas) as read:
+
+            def says(picture: Tensor) -> list[Tensor]:
+                raw = read(picture).raw
+                return [places(raw[layer.name], layer.kind).mean(2) for layer in layers]
+
+            _fit(encoder, decoder, says, data, training, progress)
+    return {name: value.detach().numpy().copy() for name, value in decoder.state_dict().items()}
+
+
+def _fit(
+    encoder: nn.Sequential,
+    decoder: nn.Sequential,
+    says: Any,
+    data: Tensor,
+    training: Training,
+    progress: Progress | None,
+) -> None:
+    import torch
+
+    parameters = [*encoder.parameters(), *decoder.parameters()]
+    adam = torch.optim.Adam(parameters, lr=training.rate)
+    falling = torch.optim.lr_scheduler.OneCycleLR(adam, training.rate, total_steps=training.n_steps)
+    spread = data.var(0).mean().clamp_min(1e-6)
+    for step in range(training.n_steps):
+        chosen = data[torch.randperm(len(data))[: training.batch_size]]
+        code = encoder(chosen)
+        copy = decoder(code + _NOISE * torch.randn_like(code))
+        loss = ((copy - chosen) ** 2).mean() / spread
+        with torch.no_grad():
+            wanted = says(chosen)
+        for came, there in zip(says(copy), wanted, strict=True):
+            loss = loss + training.network_weight * ((came - there) ** 2).mean() / there.var(0).mean().clamp_min(1e-6)
+        adam.zero_grad()
+        torch.autograd.backward(loss)
+        adam.step()
+        falling.step()
+        if progress:
+            progress(step + 1, training.n_steps)
+
+
+def generator(shape: tuple[int, ...], n_codes: int, weights: dict[str, NDArray[Any]]) -> Generator:
+    """Return the generator of weights that `train_generator` gave."""
+    import torch
+
+    with torch.random.fork_rng(devices=[]):
+        decoder = _decoder(shape, n_codes)
+    decoder.load_state_dict({name: torch.from_numpy(np.array(value)) for name, value in weights.items()})
+    decoder.eval().requires_grad_(False)
+    return Generator(decoder, n_codes, decoder)

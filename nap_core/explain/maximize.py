@@ -1,0 +1,237 @@
+"""One engine for all synthetic images: objective × parametrisation × transforms.
+
+The network's weights stay as they are and ask for no gradient while it runs. Every image has one random generator, made
+of its seed, for its start, its movements and its noise, so the same seed gives the same image and torch's own generator
+is not drawn from. A run is a row of `Moment`s: it can be watched, stopped at any of them, and continued from it later
+with the same result. A unit that answers to nothing has a zero slope; that is said, and nothing is drawn.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from nap_core.errors import ConfigError, NotFiniteError, SilentUnitError
+from nap_core.explain.canvas import Canvas
+from nap_core.explain.objectives import Objective
+from nap_core.explain.parametrisations import Parametrisation
+from nap_core.explain.reading import Seen, frozen, reading
+from nap_core.explain.transforms import STILL, Transforms, octave
+from nap_core.types import Float, Int, Progress, frozen_array
+
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor
+
+    from nap_core.inputs.models import Network
+
+PREVIEW_STEPS, USUAL_STEPS = 64, 128
+N_STARTS = 6  # starts that are tried, each wider than the one before, until the objective has a slope
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """How a run goes; every field belongs to the key of what it makes."""
+
+    n_steps: int = USUAL_STEPS
+    seeds: tuple[int, ...] = (0, 1, 2)  # one image each
+    n_octaves: int = 1
+    transforms: Transforms = STILL
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.n_steps <= 10_000 or not 1 <= len(self.seeds) <= 1024 or not 1 <= self.n_octaves <= 6:
+            raise ConfigError(
+                f"{self.n_steps} steps, {len(self.seeds)} seeds, {self.n_octaves} octaves: choose 1 … 10,000 steps, "
+                "1 … 1,024 seeds and 1 … 6 octaves."
+            )
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Moment:
+    """A run after a step: what there is to see, and all that is needed to go on."""
+
+    n_done: int
+    score: Float  # [image] at this step, with its movements
+    parameters: Tensor
+    optimiser: dict[str, Any]
+    generators: tuple[Tensor, ...]  # states
+    history: tuple[Float, ...]  # [step] of [image]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class FeatureImage:
+    """Synthetic images of one objective, one per seed."""
+
+    picture: Float  # [image, channel, …] in [0, 1]
+    score: Float  # [image] of the picture as it is, not moved
+    history: Float  # [step, image] with the movements of each step
+    seed: Int  # [image]
+    objective: str
+    parametrisation: str
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "picture", frozen_array(self.picture, np.float32, np.ndim(self.picture)))
+        object.__setattr__(self, "score", frozen_array(self.score, np.float32))
+        object.__setattr__(self, "history", frozen_array(self.history, np.float32, 2))
+        object.__setattr__(self, "seed", frozen_array(self.seed, np.int32))
+        assert len(self.picture) == len(self.score) == len(self.seed) == self.history.shape[1]
+
+
+@dataclass(frozen=True, eq=False)
+class Ascent:
+    """What is maximised, over what, on which network."""
+
+    network: Network
+    canvas: Canvas
+    objective: Objective
+    parametrisation: Parametrisation
+    plan: Plan
+
+    def moments(self, after: Moment | None = None) -> Iterator[Moment]:
+        """Yield a moment after every step; close the generator to stop, give a moment to go on behind it.
+
+        Raises
+        ------
+        SilentUnitError
+            If nothing in the picture changes the objective.
+        NotFiniteError
+            If the objective is NaN or infinite.
+        """
+        modules = [self.parametrisation.module] if self.parametrisation.module is not None else []
+        with reading(self.network, self.objective.layers, self.canvas) as read, frozen(*modules):
+            yield from self._climb(read, after)
+
+    def picture(self, moment: Moment) -> Float:
+        """[image, channel, …] what the images look like at a moment."""
+        import torch
+
+        with torch.no_grad():
+            return self.parametrisation.picture(moment.parameters).float().cpu().numpy()
+
+    def _climb(self, read: Callable[[Tensor], Seen], after: Moment | None) -> Iterator[Moment]:
+        import torch
+
+        generators = [torch.Generator().manual_seed(seed) for seed in self.plan.seeds]
+        parameters = self._begin(read, generators) if after is None else after.parameters.clone()
+        parameters.requires_grad_(True)
+        adam = torch.optim.Adam([parameters], lr=self.parametrisation.rate)
+        if after is not None:
+            adam.load_state_dict(_copied(after.optimiser))
+            for generator, state in zip(generators, after.generators, strict=True):
+                generator.set_state(state)
+        history = [] if after is None else list(after.history)
+        for step in range(len(history), self.plan.n_steps):
+            score, gradient = self._slope(read, parameters, generators, step)
+            self._step(adam, parameters, gradient, 1 - step / self.plan.n_steps)
+            history.append(score)
+            states = tuple(generator.get_state() for generator in generators)
+            kept = parameters.detach().clone()
+            yield Moment(step + 1, score, kept, _copied(adam.state_dict()), states, tuple(history))
+
+    def _begin(self, read: Callable[[Tensor], Seen], generators: Sequence[torch.Generator]) -> Tensor:
+        """Return a start at which every image has a slope, wider from try to try where there is none."""
+        start = self.parametrisation.start(generators)
+        for number in range(N_STARTS):
+            states = [generator.get_state() for generator in generators]
+            _, gradient = self._slope(read, start.clone().requires_grad_(True), generators, 0)
+            flat = gradient.flatten(1).abs().amax(1) == 0
+            for generator, state in zip(generators, states, strict=True):
+                generator.set_state(state)
+            if not flat.any():
+                return start
+            wider = start + (2.0**number) * (self.parametrisation.start(generators) - start)
+            start = start.where(~flat.reshape(-1, *(1,) * (start.ndim - 1)), wider)
+        raise SilentUnitError(
+            f"Nothing in the picture changes '{self.objective.text}': {N_STARTS} starts were tried, each further from "
+            "the last, and none has a slope. The unit is silent; choose one that answers to some image of the study."
+        )
+
+    def _slope(
+        self, read: Callable[[Tensor], Seen], parameters: Tensor, generators: Sequence[torch.Generator], step: int
+    ) -> tuple[Float, Tensor]:
+        """Return [image] scores and the gradient of their sum."""
+        import torch
+
+        plan = self.plan
+        with torch.enable_grad():
+            picture = self.parametrisation.picture(parameters)
+            picture = octave(picture, step * plan.n_octaves // plan.n_steps, plan.n_octaves)
+            moved = plan.transforms.apply(picture, generators, 1 - step / plan.n_steps)
+            score = self.objective.score(read(moved)).reshape(-1, len(plan.seeds)).mean(0)
+            if not bool(torch.isfinite(score).all()):
+                raise NotFiniteError(f"'{self.objective.text}' is NaN or infinite after {step} steps; check the layer.")
+            (gradient,) = torch.autograd.grad(score.sum(), parameters, allow_unused=True)
+        gradient = torch.zeros_like(parameters) if gradient is None else gradient
+        return score.detach().float().cpu().numpy(), torch.nan_to_num(gradient)
+
+    def _step(self, adam: torch.optim.Adam, parameters: Tensor, gradient: Tensor, remaining: float) -> None:
+        import torch
+
+        moved = self.parametrisation.moved(parameters.detach(), gradient, remaining)
+        if moved is not None:
+            with torch.no_grad():
+                parameters.copy_(moved)
+            return
+        parameters.grad = -gradient
+        adam.step()
+
+
+def _copied(state: dict[str, Any]) -> dict[str, Any]:
+    import copy
+
+    return copy.deepcopy(state)
+
+
+def maximize(
+    ascent: Ascent,
+    *,
+    progress: Progress | None = None,
+    watch: Callable[[Moment], bool] | None = None,
+    after: Moment | None = None,
+) -> FeatureImage:
+    """Run to the end, or until `watch` says stop, and return the images.
+
+    Parameters
+    ----------
+    progress
+        Called with steps done and steps planned.
+    watch
+        Called with every moment, for instance to show `Ascent.picture`; returns True to stop there.
+    after
+        A moment of an earlier run with the same ascent, to go on behind it.
+
+    Raises
+    ------
+    SilentUnitError, NotFiniteError
+        See `Ascent.moments`.
+    """
+    last = after
+    with closing(ascent.moments(after)) as moments:  # type: ignore[type-var]
+        for last in moments:
+            if progress:
+                progress(last.n_done, ascent.plan.n_steps)
+            if watch and watch(last):
+                break
+    assert last is not None
+    return feature_image(ascent, last)
+
+
+def feature_image(ascent: Ascent, moment: Moment) -> FeatureImage:
+    """Return the images as they are at a moment, with the score they have when nothing moves them."""
+    import torch
+
+    picture = ascent.picture(moment)
+    with reading(ascent.network, ascent.objective.layers, ascent.canvas) as read, torch.no_grad():
+        score = ascent.objective.score(read(torch.from_numpy(picture)))
+    return FeatureImage(
+        picture=picture,
+        score=score.float().cpu().numpy(),
+        history=np.stack(moment.history),
+        seed=np.array(ascent.plan.seeds),
+        objective=ascent.objective.text,
+        parametrisation=ascent.parametrisation.name,
+    )

@@ -1,0 +1,157 @@
+"""Likely mislabelled images: what all layers together hold of them speaks for another class.
+
+Every image is judged by a linear reading of all layers that was fitted without it. A ridge regression on the classes
+gives these held-out answers for all images at once, in closed form, and reads a class through a shortcut that would
+mislead its nearest neighbours. An image is suspect when another class gets clearly more than its own.
+
+References
+----------
+Northcutt, Jiang, Chuang: Confident learning: estimating uncertainty in dataset labels. JAIR 70 (2021).
+Allen: The relationship between variable selection and data augmentation and a method for prediction (PRESS).
+Technometrics 16 (1974).
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nap_core.findings.records import Evidence, Finding, majority
+from nap_core.types import NOISE, Float, Int, frozen_array
+
+MARGIN, PLAIN_MARGIN = 0.35, 0.7
+"""Least lead of another class over the own one, where 1 is a full vote, that makes an image suspect; where no more
+images are than odd ones in any data set, least lead of a plain mistake."""
+
+_ODD = 0.003  # share of odd but rightly labelled images that a data set has anyway
+
+_SMALLEST = 5  # images of a class; what smaller ones hold cannot be learnt
+_MOST_COLUMNS = 1024
+_STRENGTHS = 10.0 ** np.arange(-4, 1.1)
+
+Table = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Suspects:
+    """Images whose class is doubtful, the most doubtful first."""
+
+    image: Int  # [suspect]
+    other: Int  # [suspect] the class that all layers together speak for
+    margin: Float  # [suspect] its lead over the class given, about 1 for a plain mistake
+    n_layers: Int  # [suspect] layers in which the image lies among patterns of that class
+
+    def __post_init__(self) -> None:
+        for name, dtype in (("image", np.int32), ("other", np.int32), ("margin", np.float32), ("n_layers", np.int32)):
+            object.__setattr__(self, name, frozen_array(getattr(self, name), dtype))
+        assert len(self.image) == len(self.other) == len(self.margin) == len(self.n_layers)
+
+
+def _columns(values: Float, most: int) -> Table:
+    """Return the features of a layer as at most `most` columns: standardised, then turned to their main directions."""
+    table = np.asarray(values, np.float64)
+    table = table - table.mean(axis=0)
+    spread = table.std(axis=0)
+    varied = spread > 1e-6 * max(float(spread.max(initial=0)), 1e-12)
+    scaled: Table = table[:, varied] / spread[varied]
+    if scaled.shape[1] <= most:
+        return scaled
+    _, directions = np.linalg.eigh(scaled.T @ scaled)
+    turned: Table = scaled @ directions[:, -most:]
+    return turned
+
+
+def held_out_votes(columns: Table, target: Int, n_classes: int) -> Table:
+    """Return [image, class] how far a ridge regression fitted without the image speaks for each class, about 0 to 1.
+
+    The strength of the ridge is the one of least held-out error.
+
+    Parameters
+    ----------
+    columns
+        [image, column]
+    target
+        [image] classes from 0 on; every image has one.
+    """
+    n = len(columns)
+    share = np.bincount(target, minlength=n_classes) / n
+    wanted = np.eye(n_classes)[target] - share
+    left, singular, _ = np.linalg.svd(columns - columns.mean(axis=0), full_matrices=False)
+    along, best = left.T @ wanted, (np.inf, wanted)
+    for strength in _STRENGTHS:
+        kept = singular**2 / (singular**2 + strength * n)
+        leverage = np.minimum((left * kept * left).sum(axis=1) + 1 / n, 1 - 1e-9)[:, None]
+        votes = ((left * kept) @ along - leverage * wanted) / (1 - leverage)
+        error = float(((votes - wanted) ** 2).mean())
+        if error < best[0]:
+            best = (error, votes)
+    return best[1] + share
+
+
+def suspects(evidence: Evidence) -> Suspects:
+    """Return the images whose class is doubtful; none where fewer than two classes are known."""
+    counts = np.bincount(evidence.target[evidence.target != NOISE], minlength=1)
+    judged = np.flatnonzero((evidence.target != NOISE) & (counts[evidence.target] >= _SMALLEST))
+    classes, number = np.unique(evidence.target[judged], return_inverse=True)
+    if len(classes) < 2 or not evidence.values:
+        nobody = np.zeros(0, np.int32)
+        return Suspects(nobody, nobody, nobody.astype(np.float32), nobody)
+    most = max(32, _MOST_COLUMNS // len(evidence.values))
+    columns = np.concatenate([_columns(values[judged], most) for values in evidence.values], axis=1)
+    votes = held_out_votes(columns, number.astype(np.int32), len(classes))
+    rows = np.arange(len(judged))
+    own = votes[rows, number]
+    votes[rows, number] = -np.inf
+    other = votes.argmax(axis=1)
+    lead = votes[rows, other] - own
+    found = np.flatnonzero(lead > MARGIN)
+    if len(found) < _ODD * len(judged):
+        found = np.flatnonzero(lead > PLAIN_MARGIN)
+    found = found[np.argsort(-lead[found], kind="stable")]
+    image, speaks_for = judged[found].astype(np.int32), classes[other[found]].astype(np.int32)
+    return Suspects(image, speaks_for, lead[found], _n_layers_among(evidence, image, speaks_for))
+
+
+def _n_layers_among(evidence: Evidence, image: Int, number: Int) -> Int:
+    """Return for every image in how many layers its pattern is mostly of class `number`."""
+    count = np.zeros(len(image), np.int32)
+    for patterns in evidence.patterns:
+        of_pattern = np.append(majority(patterns.assigned, evidence.target, patterns.n_patterns), NOISE)
+        count += of_pattern[patterns.assigned[image]] == number
+    return count
+
+
+def mislabels(evidence: Evidence) -> list[Finding]:
+    """Return one finding with all likely mislabelled images, or none."""
+    found = suspects(evidence)
+    n = len(found.image)
+    if not n:
+        return []
+    given = [evidence.class_name(int(evidence.target[i])) for i in found.image]
+    likely = [evidence.class_name(int(number)) for number in found.other]
+    notes = tuple(f"labelled {a}, like {b}" for a, b in zip(given, likely, strict=True))
+    known = int((evidence.target != NOISE).sum())
+    (most, n_most), *_ = Counter(notes).most_common(1)
+    travel = int(np.median(found.n_layers))
+    begin = f"{n:,} of {known:,} images look mislabelled, most often {most} ({n_most})"
+    it, lies = "the image itself", "such an image lies"
+    if n == 1:
+        begin, it, lies = f"One image looks mislabelled: it is {most}", "it", "it lies"
+    sentence = (
+        f"{begin}. All layers together, read without {it}, speak for the other class; in {travel} of "
+        f"{len(evidence.patterns)} layers {lies} among the patterns of that class."
+    )
+    figures = {"n_images": float(n), "share": n / known, "median_margin": float(np.median(found.margin))}
+    return [
+        Finding(
+            "mislabelled",
+            sentence,
+            min(0.88, 0.7 + 0.2 * figures["median_margin"]),
+            found.image,
+            figures=figures,
+            note=notes,
+        )
+    ]

@@ -1,0 +1,65 @@
+"""All searches in turn, and the few findings that are worth a reader's time, the most serious first."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+
+from nap_core.findings.cues import cues
+from nap_core.findings.duplicates import duplicates
+from nap_core.findings.gatherings import border_explains, errors_gather
+from nap_core.findings.layer_findings import dead_unit_findings, unchanged_layers
+from nap_core.findings.mislabels import mislabels
+from nap_core.findings.records import Evidence, Finding
+from nap_core.findings.separation import class_findings
+from nap_core.types import Progress
+
+KINDS: dict[str, str] = {
+    "cue": "a mark that decides instead of the content",
+    "mislabelled": "images that look mislabelled",
+    "errors": "patterns where errors gather",
+    "border": "patterns that a border explains",
+    "duplicates": "pictures that are there more than once",
+    "together": "classes that share patterns",
+    "separation": "where classes part",
+    "unchanged": "layers that change nothing",
+    "dead": "units that never answer",
+}
+"""Kind → what it is about."""
+
+MOST_PER_KIND = 3
+_EXPLAINED = 0.5  # share of a pattern's errors that carry a mark already told
+
+
+def find_findings(evidence: Evidence, *, progress: Progress | None = None) -> tuple[Finding, ...]:
+    """Return what is worth a look, ranked; at most three of a kind.
+
+    Errors that gather because of a mark are told with the mark. What needs classes, answers or pictures is left out
+    where there are none.
+    """
+    marks, carried = cues(evidence)
+    found = list(marks)
+    marked = np.any(carried, axis=0) if carried else np.zeros(evidence.n_images, np.bool_)
+    searches: Sequence[Callable[[Evidence], list[Finding]]] = (
+        mislabels,
+        errors_gather,
+        border_explains,
+        duplicates,
+        class_findings,
+        unchanged_layers,
+        dead_unit_findings,
+    )
+    for done, search in enumerate(searches):
+        if progress:
+            progress(done + 1, len(searches) + 1)
+        found += search(evidence)
+    if progress:
+        progress(len(searches) + 1, len(searches) + 1)
+    found = [one for one in found if one.kind != "errors" or marked[one.image].mean() < _EXPLAINED]
+    found.sort(key=lambda one: (-one.score, one.kind, one.layer, one.pattern))
+    return tuple(one for i, one in enumerate(found) if _n_before(found, i) < MOST_PER_KIND)
+
+
+def _n_before(found: Sequence[Finding], i: int) -> int:
+    return sum(one.kind == found[i].kind for one in found[:i])

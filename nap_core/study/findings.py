@@ -1,0 +1,104 @@
+"""The findings of a study: searched once for a clustering, and kept."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Any
+
+import numpy as np
+
+from nap_core.activations.extract import PREDICTIONS
+from nap_core.configs import ClusterConfig
+from nap_core.findings.records import Evidence, Finding
+from nap_core.findings.search import KINDS, find_findings
+from nap_core.keys import digest
+from nap_core.store import Entry
+from nap_core.study.answers import misclassified, plain
+from nap_core.study.properties import picture_properties
+from nap_core.study.study import Study
+from nap_core.types import NOISE, Int, Progress
+
+FINDINGS_VERSION = 1  # raised when the meaning of a stored finding changes
+
+
+def findings_key(study: Study, config: ClusterConfig | None = None) -> str:
+    """Return the key of the findings of a study under `config`."""
+    return digest(
+        "findings",
+        layers=study.layer_names,
+        patterns=[study.patterns_key(layer, config) for layer in study.layer_names],
+        images=study.images["fingerprint"],
+        target=study.target.tolist(),
+        class_names=study.class_names,
+        predictions=study.about["keys"].get(PREDICTIONS),
+        prediction_names=study.prediction_names,
+        version=FINDINGS_VERSION,
+    )
+
+
+def _answer(study: Study) -> Int:
+    """Return [image] the class of the data set that the model names, or NOISE where it names another or none."""
+    if study.predictions is None:
+        return np.full(study.n_images, NOISE, np.int32)
+    number = {plain(name): i for i, name in enumerate(study.class_names)}
+    names = study.prediction_names
+    answers = [number.get(plain(name), NOISE) for name in names]
+    prediction = study.predictions.prediction
+    if not names and not study.class_names:
+        return prediction
+    return np.array([*answers, NOISE], np.int32)[np.minimum(prediction, len(names))]
+
+
+def evidence(study: Study, config: ClusterConfig | None = None, *, progress: Progress | None = None) -> Evidence:
+    """Return everything that a search for findings looks at; pictures are measured when it is the first time."""
+    layers = [name for name in study.layer_names if name not in study.problems]
+    activations = [study.activations(name) for name in layers]
+    return Evidence(
+        patterns=tuple(study.patterns(name, config) for name in layers),
+        values=tuple(found.values for found in activations),
+        unit=tuple(found.unit for found in activations),
+        target=study.target,
+        class_names=study.class_names,
+        answer=_answer(study),
+        is_wrong=misclassified(study),
+        properties=picture_properties(study, progress=progress) if study.has_pictures else None,
+    )
+
+
+def has_findings(study: Study, config: ClusterConfig | None = None) -> bool:
+    """Whether the findings can be read at once."""
+    return study.store.path(findings_key(study, config)).is_dir()
+
+
+def findings(
+    study: Study, config: ClusterConfig | None = None, *, progress: Progress | None = None
+) -> tuple[Finding, ...]:
+    """Return what is worth a look in a study, ranked; searched when it is asked for the first time."""
+    key = findings_key(study, config)
+    entry = study.store.get(key)
+    if entry is None:
+        found = find_findings(evidence(study, config, progress=progress), progress=progress)
+        about = [_without_images(one) for one in found]
+        arrays = {f"image_{i}": one.image for i, one in enumerate(found)}
+        entry = study.store.put(key, arrays, kind="findings", config=asdict(config or study.config), findings=about)
+    return _read(entry)
+
+
+def _without_images(one: Finding) -> dict[str, Any]:
+    return {
+        "kind": one.kind,
+        "sentence": one.sentence,
+        "score": one.score,
+        "layer": one.layer,
+        "pattern": one.pattern,
+        "figures": dict(one.figures),
+        "note": list(one.note),
+    }
+
+
+def _read(entry: Entry) -> tuple[Finding, ...]:
+    return tuple(
+        Finding(image=entry.arrays[f"image_{i}"], **{**about, "note": tuple(about["note"])})
+        for i, about in enumerate(entry.about["findings"])
+        if about["kind"] in KINDS
+    )

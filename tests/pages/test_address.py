@@ -1,0 +1,45 @@
+"""Which study an address opens, at the machine itself and on a hosted app."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import streamlit as st
+from streamlit.testing.v1 import AppTest
+
+from nap_core.study import Study
+from nap_core.ui import resources
+
+PAGE = Path(__file__).resolve().parents[2] / "pages" / "overview.py"
+
+
+@pytest.fixture
+def own_study(tmp_path, monkeypatch):
+    monkeypatch.setenv("NAP_CACHE", str(tmp_path))
+    rows = np.random.default_rng(0).normal(size=(60, 8)).astype(np.float32)
+    study = Study.from_activations(tmp_path / "studies" / "0a1b", {"fc": rows}, title="my own rows")
+    study.cluster()
+    yield study
+    st.cache_resource.clear()  # what was opened lies in a folder that only this test knows
+
+
+def opened_at(address: str, *, is_local: bool, monkeypatch: pytest.MonkeyPatch) -> AppTest:
+    monkeypatch.setattr(resources, "runs_locally", lambda: is_local)
+    test = AppTest.from_file(str(PAGE), default_timeout=120)
+    test.query_params["study"] = address
+    return test.run()
+
+
+def test_an_address_reopens_a_study_of_this_machine(own_study, monkeypatch):
+    test = opened_at("0a1b", is_local=True, monkeypatch=monkeypatch)
+    assert test.title[0].value == "my own rows"
+    assert test.query_params["study"] == "0a1b"
+
+
+@pytest.mark.parametrize("address", ["0a1b", "../studies/0a1b", "nothing"])
+def test_a_hosted_app_opens_no_study_of_its_disk(own_study, monkeypatch, address):
+    test = opened_at(address, is_local=False, monkeypatch=monkeypatch)
+    assert test.title[0].value == opened_at("", is_local=False, monkeypatch=monkeypatch).title[0].value
+    assert "study" not in test.query_params
