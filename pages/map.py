@@ -16,5 +16,7 @@ patterns = study.patterns(layer, config)
 
 st.title("Which images does this layer bring together?")
 st.markdown(headline(study, patterns))
-lasso_map(study, patterns, shown_layout(study, layer, config, method), pick_color(study))
-make_layout(study, layer, config, method)
+progress = st.container()
+lasso_map(study, patterns, shown_layout(study, layer, config, method), pick_color(study), config)
+with progress:
+    make_layout(study, layer, config, method)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -14,9 +15,11 @@ from nap_core.palette import NOISE_COLOR, pattern_color, ramp
 from nap_core.study import Study
 from nap_core.study.image import neighbours
 from nap_core.study.maps import atlas, has_layout, layout
+from nap_core.study.notes import Note
 from nap_core.types import NOISE, Int, Patterns
 from nap_core.ui.gallery import words
 from nap_core.ui.grid import paged_pictures
+from nap_core.ui.notes import called, notes_of
 from nap_core.ui.panels import class_words, in_common
 from nap_core.ui.scatter import Coloring, scatter_map
 from nap_core.ui.selection import change_selection, select, selected
@@ -44,12 +47,12 @@ def pick_color(study: Study) -> str:
     )
 
 
-def coloring(study: Study, patterns: Patterns, by: str) -> Coloring:
-    """Return colours by pattern, class, prediction, probability or outlier score."""
+def coloring(study: Study, patterns: Patterns, by: str, notes: Mapping[int, Note]) -> Coloring:
+    """Return colours by pattern, class, prediction, probability or outlier score, with the names of the largest."""
     if by == "pattern":
-        names = [(int(m), str(n)) for n, m in enumerate(patterns.medoid)]
-        large = sorted(names, key=lambda name: -int(patterns.size[int(name[1])]))[:MOST_NAMES]
-        return _by_number(patterns.label, patterns.n_patterns, large)
+        large = np.argsort(-patterns.size, kind="stable")[:MOST_NAMES].tolist()
+        names = [(int(patterns.medoid[n]), notes.get(n, Note()).name or str(n)) for n in large]
+        return _by_number(patterns.label, patterns.n_patterns, names)
     if by in ("class", "prediction"):
         number = study.target if by == "class" else _answers(study)
         known = study.class_names if by == "class" else study.prediction_names
@@ -105,14 +108,14 @@ def make_layout(study: Study, layer: str, config: ClusterConfig, method: str) ->
 
 
 @st.fragment
-def lasso_map(study: Study, patterns: Patterns, found: Embedding, by: str) -> None:
+def lasso_map(study: Study, patterns: Patterns, found: Embedding, by: str, config: ClusterConfig) -> None:
     """Show the map and, beside it, what is selected or pointed at."""
     left, right = st.columns([3, 2], gap="medium")
     chosen = selected(study)
     with left:
         hit = scatter_map(
             found.position,
-            coloring(study, patterns, by),
+            coloring(study, patterns, by, notes_of(study, patterns.layer, config)),
             _said(str(study.folder)),
             chosen.tolist(),
             atlas=_atlas(str(study.folder)),
@@ -130,7 +133,7 @@ def lasso_map(study: Study, patterns: Patterns, found: Embedding, by: str) -> No
             else:
                 select(study, hit.images)
             st.rerun()
-        _answer(study, patterns, chosen)
+        _answer(study, patterns, chosen, config)
 
 
 def _axes(found: Embedding) -> str:
@@ -139,10 +142,10 @@ def _axes(found: Embedding) -> str:
     return "UMAP keeps neighbours together; its axes and the distances between groups far apart have no meaning."
 
 
-def _answer(study: Study, patterns: Patterns, chosen: Int) -> None:
+def _answer(study: Study, patterns: Patterns, chosen: Int, config: ClusterConfig) -> None:
     folder, image = st.session_state.get("pointed", ("", 0))
     if folder == str(study.folder):
-        _pointed(study, patterns, image)
+        _pointed(study, patterns, image, config)
     elif len(chosen):
         st.markdown(f"##### {len(chosen):,} selected images")
         st.markdown(class_words(study, chosen))
@@ -158,12 +161,11 @@ def _answer(study: Study, patterns: Patterns, chosen: Int) -> None:
         )
 
 
-def _pointed(study: Study, patterns: Patterns, image: int) -> None:
+def _pointed(study: Study, patterns: Patterns, image: int, config: ClusterConfig) -> None:
     """Show one image large, and its nearest ones in the layer itself, not on the map."""
-    pattern = int(patterns.label[image])
-    held = "in no pattern" if pattern == NOISE else f"in pattern {pattern}"
+    held = called(study, patterns.layer, int(patterns.label[image]), config)
     st.markdown(f"##### {study.ids[image]}")
-    st.markdown(f"{words(study, image) or 'no class known'}, {held}")
+    st.markdown(f"{words(study, image) or 'no class known'}. {held}")
     with st.container(key="map-image"):
         paged_pictures(study, [image], key="map-pointed", size=128)
     st.markdown("Nearest images in the layer itself")

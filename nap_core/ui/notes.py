@@ -12,6 +12,7 @@ from nap_core.configs import ClusterConfig
 from nap_core.inputs.demos import DEMOS
 from nap_core.study import Study
 from nap_core.study.notes import LONGEST_NAME, LONGEST_NOTE, Note, read_notes, write_note
+from nap_core.ui.gallery import pattern_title
 from nap_core.ui.resources import chosen_study
 
 _KEY = "notes"
@@ -23,6 +24,11 @@ def notes_of(study: Study, layer: str, config: ClusterConfig) -> dict[int, Note]
         return read_notes(study, layer, config)
     kept: dict[int, Note] = st.session_state.get(_KEY, {}).get(study.patterns_key(layer, config), {})
     return kept
+
+
+def called(study: Study, layer: str, pattern: int, config: ClusterConfig) -> str:
+    """Return what a pattern is called, with the name that a reader gave it."""
+    return pattern_title(pattern, notes_of(study, layer, config).get(pattern, Note()).name)
 
 
 def edit_note(study: Study, layer: str, pattern: int, config: ClusterConfig) -> None:

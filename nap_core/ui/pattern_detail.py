@@ -16,9 +16,9 @@ from nap_core.study import Study
 from nap_core.study.answers import misclassified
 from nap_core.study.describe import Neighbor, companions, contrast, similar_patterns
 from nap_core.types import NOISE, Int, Patterns
-from nap_core.ui.gallery import pattern_title, pictures
+from nap_core.ui.gallery import pictures
 from nap_core.ui.grid import paged_pictures, picture_grid
-from nap_core.ui.notes import edit_note, notes_of
+from nap_core.ui.notes import called, edit_note, notes_of
 from nap_core.ui.resources import go_to
 
 TYPICAL = 8  # images at either end
@@ -217,7 +217,13 @@ def _linked(study: Study, layer: str, found: list[Neighbor], config: ClusterConf
                 pictures(study, [int(patterns.medoid[other.pattern])], size=36)
             shared = f", {other.n_shared:,} images" if other.n_shared else ""
             key, number = f"to-{layer}-{other.pattern}", str(other.pattern)
-            go_to(f"{pattern_title(other.pattern)}{shared}", "patterns", key=key, layer=layer, pattern=number)
+            go_to(
+                f"{called(study, layer, other.pattern, config)}{shared}",
+                "patterns",
+                key=key,
+                layer=layer,
+                pattern=number,
+            )
 
 
 def average_image(study: Study, images: Int, most: int = 200) -> np.ndarray:

@@ -10,6 +10,7 @@ from nap_core.configs import ClusterConfig
 from nap_core.export import selection_csv, selection_zip
 from nap_core.study import Study
 from nap_core.types import NOISE, Int
+from nap_core.ui.notes import called
 from nap_core.ui.panels import class_words
 from nap_core.ui.resources import go_to
 
@@ -62,7 +63,7 @@ def holding_patterns(study: Study, images: Int, config: ClusterConfig, most: int
         if layer in study.problems:
             continue
         counts = Counter(study.patterns(layer, config).label[images].tolist()).most_common()
-        told = [f"{'no pattern' if n == NOISE else f'pattern {n}'}: {count}" for n, count in counts[:most]]
+        told = [f"{called(study, layer, n, config)}: {count}" for n, count in counts[:most]]
         if len(counts) > most:
             told.append(f"{len(counts) - most} more")
         rows.append({"layer": layer, "patterns": sum(n != NOISE for n, _ in counts), "images": ", ".join(told)})
