@@ -16,6 +16,7 @@ from nap_core.keys import digest
 from nap_core.patterns.clustering import check_finite
 from nap_core.patterns.company import company, departures, majorities, pattern_company
 from nap_core.patterns.newcomer import Newcomers, own_distances, place_newcomers, scaled_parts
+from nap_core.study.answers import misclassified
 from nap_core.study.study import Study
 from nap_core.types import NOISE, Activations, Float, Int, Patterns
 
@@ -138,6 +139,40 @@ def class_departures(study: Study, config: ClusterConfig | None = None) -> tuple
 
     arrays = study.store.compute(key, found, kind="departures").arrays
     return arrays["left"], arrays["last"]
+
+
+def same_departure(study: Study, image: int, config: ClusterConfig | None = None) -> Int:
+    """Return the images of an image's class that leave it in the same layer for the same other class.
+
+    The image itself is among them; none where it does not leave its class.
+    """
+    left, _ = class_departures(study, config)
+    if left[image] < 0:
+        return np.empty(0, np.int32)
+    ways = _departures_as_rows(study, config)
+    return np.flatnonzero((ways == ways[image]).all(axis=1)).astype(np.int32)
+
+
+def _departures_as_rows(study: Study, config: ClusterConfig | None) -> Int:
+    """Return [image, 3]: class, the layer where the image leaves it, or -1, and the class that it leaves it for."""
+    left, _ = class_departures(study, config)
+    names, there = layers_with_patterns(study), np.full(study.n_images, NOISE, np.int32)
+    for layer in np.unique(left[left >= 0]):
+        kept = company(study.patterns(names[layer], config), study.target)
+        there[left == layer] = kept[left == layer]
+    return np.stack([study.target, left, there], axis=1)
+
+
+def telling_image(study: Study, config: ClusterConfig | None = None) -> int:
+    """Return an image worth following: misclassified, and leaving its class as most do, where there is such a one."""
+    left, last = class_departures(study, config)
+    wrong, ways = misclassified(study), _departures_as_rows(study, config)
+    for candidates in (wrong & (left >= 0), left >= 0, wrong & (last >= 0), wrong):
+        if candidates.any():
+            found = np.flatnonzero(candidates)
+            _, kind, count = np.unique(ways[found], axis=0, return_inverse=True, return_counts=True)
+            return int(found[count[kind.ravel()].argmax()])
+    return 0
 
 
 def neighbours(study: Study, layer: str, image: int, k: int, config: ClusterConfig | None = None) -> tuple[Int, Float]:

@@ -41,6 +41,37 @@ def is_network_of(study: Study, network: Network) -> bool:
     return activations_key_of(network, images, layer, study.about["pooling"]) == study.activations_key(layer)
 
 
+def source_of_network(study: Study) -> str:
+    """Return where the study's network can be had again: "demo", "published" (a download, once), or nothing."""
+    from nap_core.inputs.demos import NETWORKS
+    from nap_core.inputs.zoo import MODELS
+
+    model = study.about["model"] or {"name": "", "source": ""}
+    if model["name"] in NETWORKS:
+        return "demo"
+    published = MODELS[model["name"]].weights if model["name"] in MODELS else ()
+    return "published" if model["source"].split(" ")[-1] in {weights.name for weights in published} else ""
+
+
+def network_again(study: Study) -> Network:
+    """Load the network of a study whose weights are shipped or published.
+
+    Raises
+    ------
+    StudyError
+        If its weights are neither; see `source_of_network`.
+    OfflineError
+        If published weights cannot be downloaded.
+    """
+    from nap_core.inputs.models import load_model
+
+    source = source_of_network(study)
+    if not source:
+        raise StudyError("The weights of the study's network are not published; load the file that it was made with.")
+    model = study.about["model"]
+    return load_model(model["name"], model["source"].split(" ")[-1] if source == "published" else None)
+
+
 def run_new_images(
     study: Study, network: Network, images: ImageSet, *, device: str = "auto", progress: Progress | None = None
 ) -> NewImages:

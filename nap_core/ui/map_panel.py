@@ -107,6 +107,11 @@ def make_layout(study: Study, layer: str, config: ClusterConfig, method: str) ->
     st.rerun()
 
 
+def point_at(study: Study, image: int) -> None:
+    """Make the map show this image with its neighbours beside it."""
+    st.session_state["pointed"] = (str(study.folder), image)
+
+
 @st.fragment
 def lasso_map(study: Study, patterns: Patterns, found: Embedding, by: str, config: ClusterConfig) -> None:
     """Show the map and, beside it, what is selected or pointed at."""
@@ -125,7 +130,7 @@ def lasso_map(study: Study, patterns: Patterns, found: Embedding, by: str, confi
         st.caption(_axes(found))
     with right:
         if hit and not hit.is_lasso:
-            st.session_state["pointed"] = (str(study.folder), hit.images[0])
+            point_at(study, hit.images[0])
         elif hit:
             st.session_state.pop("pointed", None)
             if hit.adds:

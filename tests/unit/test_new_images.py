@@ -13,7 +13,7 @@ from nap_core.inputs.demos import demo_images, demo_network
 from nap_core.inputs.images import images_from_bytes
 from nap_core.study import Study
 from nap_core.study.image import newcomers
-from nap_core.study.new_images import is_network_of, run_new_images
+from nap_core.study.new_images import is_network_of, network_again, run_new_images, source_of_network
 
 
 def png(picture: Image.Image) -> bytes:
@@ -61,6 +61,30 @@ def test_another_preprocessing_is_another_model(shapes):
 def test_activations_made_elsewhere_have_no_network(tmp_path):
     study = Study.from_activations(tmp_path, {"a": np.random.default_rng(0).normal(size=(20, 3))})
     assert not is_network_of(study, demo_network("digits"))
+    assert source_of_network(study) == ""
+    with pytest.raises(StudyError, match="not published"):
+        network_again(study)
+
+
+@pytest.mark.parametrize("name", ["shapes", "shapes_clean", "digits"])
+def test_a_demos_network_is_at_hand(name):
+    study = Study.demo(name)
+    assert source_of_network(study) == "demo"
+    assert is_network_of(study, network_again(study))
+
+
+@pytest.mark.parametrize(
+    ("name", "source", "found"),
+    [
+        ("resnet18", "torchvision's published weights IMAGENET1K_V1", "published"),
+        ("resnet18", "weights from mine.safetensors", ""),
+        ("Net", "a module given from Python", ""),
+    ],
+)
+def test_published_weights_can_be_had_again(tmp_path, name, source, found):
+    study = Study.from_activations(tmp_path, {"a": np.random.default_rng(0).normal(size=(20, 3))})
+    study.about["model"] = {"name": name, "source": source, "fingerprint": "none"}
+    assert source_of_network(study) == found
 
 
 def test_bad_files_are_told_by_name():

@@ -8,7 +8,16 @@ import pytest
 from nap_core.configs import RECIPES
 from nap_core.errors import NotFiniteError
 from nap_core.study import Study
-from nap_core.study.image import class_departures, image_path, neighbours, newcomer_path, newcomers
+from nap_core.study.answers import misclassified
+from nap_core.study.image import (
+    class_departures,
+    image_path,
+    neighbours,
+    newcomer_path,
+    newcomers,
+    same_departure,
+    telling_image,
+)
 from nap_core.types import NOISE
 
 
@@ -105,3 +114,29 @@ def test_activations_without_classes_have_a_path(tmp_path):
     assert (step.commonest, step.company) == (NOISE, NOISE)
     assert np.isnan(step.own_share)
     assert class_departures(study)[0].tolist() == [-1] * 40
+
+
+def test_images_of_the_same_departure_end_in_the_same_company(shapes):
+    left, _ = class_departures(shapes)
+    image = int(np.flatnonzero(left >= 0)[0])
+    alike = same_departure(shapes, image)
+    assert image in alike
+    there = {image_path(shapes, int(one))[left[image]].company for one in alike}
+    assert len(there) == 1
+    assert set(left[alike]) == {left[image]}
+    assert set(shapes.target[alike]) == {shapes.target[image]}
+    assert len(same_departure(shapes, int(np.flatnonzero(left < 0)[0]))) == 0
+
+
+@pytest.mark.parametrize("name", ["shapes", "digits"])
+def test_the_image_shown_first_is_misclassified_and_leaves_its_class(name):
+    study = Study.demo(name)
+    image = telling_image(study)
+    assert misclassified(study)[image]
+    assert class_departures(study)[0][image] >= 0
+
+
+def test_without_classes_the_first_image_is_shown_first(tmp_path):
+    values = np.random.default_rng(0).normal(size=(30, 4))
+    study = Study.from_activations(tmp_path, {"a": values, "b": values})
+    assert telling_image(study) == 0

@@ -1,0 +1,151 @@
+"""One image's way as a row of layers: its pattern, how firmly it belongs, its medoid, its nearest images."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import streamlit as st
+
+from nap_core.configs import ClusterConfig
+from nap_core.export import named
+from nap_core.palette import pattern_color
+from nap_core.patterns.company import MIXED
+from nap_core.patterns.newcomer import FAR
+from nap_core.study import Study
+from nap_core.study.image import Step
+from nap_core.study.notes import Note
+from nap_core.types import NOISE, Float, Int
+from nap_core.ui.gallery import open_image, pattern_title, picture_data
+from nap_core.ui.image_words import UNKNOWN, companies, leaving
+from nap_core.ui.map_panel import point_at
+from nap_core.ui.notes import notes_of
+
+_PARTS = Path(__file__).parent / "components"
+_path = st.components.v2.component(
+    "nap_image_path",
+    html='<div class="path" tabindex="0" role="group" aria-label="The image in every layer"></div>',
+    css=(_PARTS / "image_path.css").read_text(encoding="utf-8"),
+    js=(_PARTS / "image_path.js").read_text(encoding="utf-8"),
+)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Followed:
+    """An image of the study or a new one, with its place in every layer."""
+
+    key: str
+    image: int | None  # number in the study
+    own: int  # its class, or the class it is taken for, or NOISE
+    steps: tuple[Step, ...]
+    near: Sequence[Int]  # [layer][neighbour]
+    distance: Sequence[Float]  # [layer][neighbour]
+
+
+def path_strip(study: Study, followed: Followed, config: ClusterConfig) -> None:
+    """Show the layers in order; a click leads to a pattern, a picture, the map or the flows."""
+    kept, (left, _) = companies(followed.steps), leaving(followed.steps, followed.own)
+    layers = [_card(study, followed, n, kept[n], n == left, config) for n in range(len(kept))]
+    result = _path(
+        key=f"path-{study.folder.name}-{followed.key}",
+        data={"layers": layers},
+        on_pattern_change=lambda: None,
+        on_image_change=lambda: None,
+        on_place_change=lambda: None,
+    )
+    if (image := result.get("image")) is not None:
+        open_image(study, int(image))
+    if (chosen := result.get("pattern")) is not None:
+        address = {"layer": chosen["layer"], "pattern": str(int(chosen["pattern"]))}
+        st.switch_page("pages/patterns.py", query_params=address)
+    if (place := result.get("place")) is not None:
+        _go(study, followed, str(place["page"]), str(place["layer"]))
+
+
+def _go(study: Study, followed: Followed, page: str, layer: str) -> None:
+    if page == "map":
+        if followed.image is not None:
+            point_at(study, followed.image)
+        st.switch_page("pages/map.py", query_params={"layer": layer})
+    label = next(step.label for step in followed.steps if step.layer == layer)
+    option = f"{layer}: {'no pattern' if label == NOISE else f'pattern {label}'}"
+    st.switch_page("pages/flows.py", query_params={"flow-pattern": option})
+
+
+def _card(
+    study: Study, followed: Followed, place: int, company: int, leaves: bool, config: ClusterConfig
+) -> dict[str, Any]:
+    step = followed.steps[place]
+    patterns, names = study.patterns(step.layer, config), study.class_names
+    title = pattern_title(step.label, notes_of(study, step.layer, config).get(step.label, Note()).name)
+    pairs = zip(followed.near[place].tolist(), followed.distance[place].tolist(), strict=True)
+    return {
+        "layer": step.layer,
+        "pattern": step.label,
+        "title": title,
+        "color": pattern_color(step.label, step.n_patterns),
+        "size": _size(step, company, names),
+        "company": _company_words(company, followed, leaves, names),
+        "left": leaves,
+        "kind": _kind(company, followed.own),
+        "firm": {"share": step.probability, "said": f"{step.probability:.2f}", **_firmness(step)},
+        "note": _note(step),
+        "medoid": None if step.medoid == NOISE else picture_data(study, step.medoid),
+        "medoidLabel": "stands for its pattern" if step.label != NOISE else f"nearest is pattern {step.assigned}",
+        "medoidHelp": "The real image nearest to all others of the pattern (medoid).",
+        "near": [
+            picture_data(study, image)
+            | {
+                "color": pattern_color(int(patterns.label[image]), patterns.n_patterns),
+                "where": f"{pattern_title(int(patterns.label[image]))}, distance {far:.2f}",
+            }
+            for image, far in pairs
+        ],
+    }
+
+
+def _size(step: Step, company: int, names: Sequence[str]) -> str:
+    if step.label == NOISE:
+        return ""
+    share = f", {step.commonest_share:.0%} “{named(step.commonest, names)}”" if company >= 0 else ""
+    return f"{step.size:,} images{share}"
+
+
+def _company_words(company: int, followed: Followed, leaves: bool, names: Sequence[str]) -> str:
+    if company in (NOISE, UNKNOWN):
+        return ""
+    if company == MIXED:
+        return "classes mixed"
+    name = f"“{named(company, names)}”"
+    if leaves:
+        return f"leaves for {name}"
+    return f"with its class, {name}" if company == followed.own and followed.image is not None else f"among {name}"
+
+
+def _kind(company: int, own: int) -> str:
+    """Return how the rail into a layer is drawn."""
+    if company == NOISE:
+        return "none"
+    if company in (MIXED, UNKNOWN) or own == NOISE:
+        return "mixed"
+    return "own" if company == own else "other"
+
+
+def _firmness(step: Step) -> dict[str, str]:
+    if np.isnan(step.percentile):
+        return {"label": "how firmly", "help": "How firmly it belongs, 0 to 1 (HDBSCAN membership probability)."}
+    return {
+        "label": "nearest agree",
+        "help": "Share of its five nearest images, weighted by nearness, in this pattern.",
+    }
+
+
+def _note(step: Step) -> str:
+    if step.percentile >= 1:
+        return "Further from its nearest images than any image of the study."
+    if step.percentile > FAR:
+        return f"Further from its nearest images than {step.percentile:.1%} of the study's images."
+    return ""
