@@ -95,14 +95,14 @@ def _typical(study: Study, patterns: Patterns, pattern: int, members: Int) -> No
     if pattern == NOISE:
         st.markdown("##### Furthest from every group", help="Highest outlier score (GLOSH).")
         strangest = members[np.argsort(-patterns.outlier_score[members], kind="stable")]
-        picture_grid(study, strangest[: 2 * TYPICAL].tolist(), key=f"strange-{key}", size=72)
+        picture_grid(study, strangest[: 2 * TYPICAL].tolist(), key=f"strange-{key}", size=60)
         return
     first = [int(patterns.medoid[pattern]), *patterns.exemplars(pattern).tolist(), *members.tolist()]
     st.markdown("##### Most typical", help="The medoid first, then the densest core (HDBSCAN exemplars).")
-    picture_grid(study, list(dict.fromkeys(first))[:TYPICAL], key=f"typical-{key}", size=72)
+    picture_grid(study, list(dict.fromkeys(first))[:TYPICAL], key=f"typical-{key}", size=60)
     if len(members) > TYPICAL and patterns.probability[members].min() < 1:
         st.markdown("##### Least typical", help="Its least firm members.")
-        picture_grid(study, members[::-1][:TYPICAL].tolist(), key=f"edge-{key}", size=72)
+        picture_grid(study, members[::-1][:TYPICAL].tolist(), key=f"edge-{key}", size=60)
 
 
 def _how_firmly(study: Study, patterns: Patterns, pattern: int, members: Int) -> None:
