@@ -21,7 +21,6 @@ from nap_core.activations.hooks import (
     Capture,
     capture,
     check_names,
-    evaluating,
     find_tensor,
     locked,
     not_reached,
@@ -45,6 +44,7 @@ if TYPE_CHECKING:
 VERSION = 1  # raised when the meaning of a stored activation changes
 PREDICTIONS = "predictions"
 LARGEST_TABLE = 4 * 2**30  # bytes of one layer's table
+_ENOUGH_SECONDS, _MOST_REHEARSED = 0.75, 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,33 +97,42 @@ def forecast(
     device: str = "auto",
     batch_size: int = 32,
 ) -> Forecast:
-    """Return seconds and bytes for a run, from timed batches and the shapes of the chosen layers.
+    """Return seconds and bytes for a run, from a rehearsal with the hooks on and the shapes of the chosen layers.
 
-    Batches of 1 (which also pays for warming up), 8 and `batch_size` images are tried until one takes a second.
+    One image warms the model up. Then four, sixteen … images are decoded, run and pooled as a run does it, until that
+    takes three quarters of a second.
     """
-    module, place, seconds = network.module, pick_device(device), 0.0
-    with locked(module), placed(module, place), evaluating(module):
-        for n in (1, 8, batch_size):
-            start = time.perf_counter()
-            n_run = _timed_pass(network, images, n, place)
-            elapsed = time.perf_counter() - start
-            seconds = elapsed / n_run
-            if elapsed > 1:
-                break
+    module, place, names = network.module, pick_device(device), {layer.name: layer for layer in layers}
+
+    def reduced(name: str, tensor: Tensor) -> Tensor:
+        return pool(tensor, names[name].kind, pooling)
+
+    n, elapsed, most = 0, 0.0, min(len(images), _MOST_REHEARSED)
+    with locked(module), placed(module, place), capture(module, tuple(names), reduced) as caught:
+        _rehearse(network, images, 1, caught, place, batch_size)
+        while elapsed < _ENOUGH_SECONDS and n < most:
+            n = min(4 * max(n, 1), most)
+            began = time.perf_counter()
+            _rehearse(network, images, n, caught, place, batch_size)
+            elapsed = time.perf_counter() - began
     features = sum(n_features(layer.output_shape, layer.kind, pooling) for layer in layers)
-    return Forecast(seconds * len(images), 4 * features * len(images))
+    return Forecast(elapsed / n * len(images), 4 * features * len(images))
 
 
-def _timed_pass(network: Network, images: ImageSet, n: int, device: torch.device) -> int:
-    """Run at most `n` images, wait for the device, and return how many they were."""
+def _rehearse(
+    network: Network, images: ImageSet, n: int, caught: Capture, device: torch.device, batch_size: int
+) -> None:
+    """Run `n` images, taken evenly from the whole set, batch by batch, and keep nothing."""
     import torch
 
-    with torch.inference_mode():
-        batch = example_batch(network, images, n)
-        found = find_tensor(run_module(network.module, moved(batch, network.module, device)), len(batch))
-        if found is not None:
-            found.sum().item()
-    return len(batch)
+    some = images.subset(np.arange(n) * len(images) // n)
+    with closing(batches(network, some, 0, batch_size, device)) as stream, torch.inference_mode():
+        for _, batch in stream:
+            batch = torch.cat([batch, batch]) if len(batch) == 1 else batch
+            caught.n_images = len(batch)
+            run_module(network.module, batch)
+            for rows in caught.take().values():
+                rows.cpu()  # waits for the device
 
 
 def extract(
