@@ -44,7 +44,7 @@ if TYPE_CHECKING:
 VERSION = 1  # raised when the meaning of a stored activation changes
 PREDICTIONS = "predictions"
 LARGEST_TABLE = 4 * 2**30  # bytes of one layer's table
-_ENOUGH_SECONDS, _MOST_REHEARSED = 0.75, 1024
+_BATCH_SECONDS, _ENOUGH_SECONDS, _MOST_REHEARSED = 0.25, 1.0, 1024  # of a rehearsal
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,40 +99,52 @@ def forecast(
 ) -> Forecast:
     """Return seconds and bytes for a run, from a rehearsal with the hooks on and the shapes of the chosen layers.
 
-    One image warms the model up. Then four, sixteen … images are decoded, run and pooled as a run does it, until that
-    takes three quarters of a second.
+    Three single images warm the model up and tell how many make a batch of a quarter of a second. Then images from all
+    over the set are decoded, run and pooled as a run does it, until a second has passed behind the first batch: from
+    there on decoding and network work side by side, as in the run.
     """
     module, place, names = network.module, pick_device(device), {layer.name: layer for layer in layers}
 
     def reduced(name: str, tensor: Tensor) -> Tensor:
         return pool(tensor, names[name].kind, pooling)
 
-    n, elapsed, most = 0, 0.0, min(len(images), _MOST_REHEARSED)
     with locked(module), placed(module, place), capture(module, tuple(names), reduced) as caught:
-        _rehearse(network, images, 1, caught, place, batch_size)
-        while elapsed < _ENOUGH_SECONDS and n < most:
-            n = min(4 * max(n, 1), most)
-            began = time.perf_counter()
-            _rehearse(network, images, n, caught, place, batch_size)
-            elapsed = time.perf_counter() - began
+        single = min(_rehearsed(network, images, 1, 1, caught, place) for _ in range(3))
+        size = int(min(batch_size, max(2.0, _BATCH_SECONDS / single)))
+        seconds = _rehearsed(network, images, size, _MOST_REHEARSED, caught, place)
     features = sum(n_features(layer.output_shape, layer.kind, pooling) for layer in layers)
-    return Forecast(elapsed / n * len(images), 4 * features * len(images))
+    return Forecast(seconds * len(images), 4 * features * len(images))
 
 
-def _rehearse(
-    network: Network, images: ImageSet, n: int, caught: Capture, device: torch.device, batch_size: int
-) -> None:
-    """Run `n` images, taken evenly from the whole set, batch by batch, and keep nothing."""
+def _rehearsed(
+    network: Network, images: ImageSet, size: int, most: int, caught: Capture, device: torch.device
+) -> float:
+    """Return seconds per image, from batches of `size` of at most `most` images, of which nothing is kept."""
     import torch
 
-    some = images.subset(np.arange(n) * len(images) // n)
-    with closing(batches(network, some, 0, batch_size, device)) as stream, torch.inference_mode():
+    some = images.subset(np.random.default_rng(0).permutation(len(images))[:most])
+    began = first = time.perf_counter()
+    n_before, n_done = 0, 0
+    with closing(batches(network, some, 0, size, device)) as stream, torch.inference_mode():
         for _, batch in stream:
-            batch = torch.cat([batch, batch]) if len(batch) == 1 else batch
-            caught.n_images = len(batch)
-            run_module(network.module, batch)
-            for rows in caught.take().values():
-                rows.cpu()  # waits for the device
+            n_done += len(batch)
+            _run_and_forget(network, batch, caught)
+            if not n_before:
+                n_before, first = n_done, time.perf_counter()
+            elif time.perf_counter() - first > _ENOUGH_SECONDS:
+                break
+    now = time.perf_counter()
+    return (now - first) / (n_done - n_before) if n_done > n_before else (now - began) / n_done
+
+
+def _run_and_forget(network: Network, batch: Tensor, caught: Capture) -> None:
+    import torch
+
+    batch = torch.cat([batch, batch]) if len(batch) == 1 else batch
+    caught.n_images = len(batch)
+    run_module(network.module, batch)
+    for rows in caught.take().values():
+        rows.cpu()  # waits for the device
 
 
 def extract(
