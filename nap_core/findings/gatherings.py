@@ -91,7 +91,7 @@ def _error_finding(one: _Gathering, patterns: Patterns, n_wrong: int) -> Finding
     n = len(one.images)
     sentence = (
         f"Errors gather in pattern {one.pattern} of {one.layer}: {one.rate:.0%} of its images are answered wrongly, "
-        f"{one.lift:.1f} times as many as elsewhere; {n} of all {n_wrong:,} errors are here."
+        f"{one.lift:.1f} times the share in all images; {n} of all {n_wrong:,} errors are here."
     )
     figures = {"rate": one.rate, "lift": one.lift, "q": one.q, "n_images": float(n), "share_of_errors": n / n_wrong}
     score = 0.5 + 0.2 * one.rate + 0.1 * n / n_wrong

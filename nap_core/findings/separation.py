@@ -81,7 +81,10 @@ def _parting(evidence: Evidence, classes: Int, tables: Sequence[NDArray[np.float
     end = f"; in no layer: {listed(never, 6)}" if never else ""
     best = int(f1.mean(axis=1).argmax())
     n = int(parted.any(axis=0).sum())
-    sentence = f"{n} of {len(classes)} classes come to stand in patterns of their own: {'; '.join(told)}{end}."
+    of = f"{len(classes)} classes"
+    if len(classes) < len(np.unique(evidence.target[evidence.target != NOISE])):
+        of += f" with {_SMALLEST} or more images"
+    sentence = f"{n} of {of} come to stand in patterns of their own: {'; '.join(told)}{end}."
     figures = {"n_separate": float(n), "n_classes": float(len(classes)), "best_f1": float(f1[best].mean())}
     image = evidence.patterns[best].medoid[np.argsort(-evidence.patterns[best].size)]
     score = 0.3 + 0.1 * float(f1[best].mean())

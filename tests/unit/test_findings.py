@@ -1,0 +1,165 @@
+"""Findings: what was planted is found, and where nothing was planted nothing is told."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from nap_core.findings.mislabels import mislabels
+from nap_core.findings.records import Evidence, Finding, majority
+from nap_core.findings.search import KINDS, MOST_PER_KIND, find_findings
+from nap_core.study import Study
+from nap_core.study.findings import evidence, findings, has_findings
+from nap_core.types import NOISE
+from tests.planted_findings import flipped, noise_evidence, score
+
+PLANTED = {"cue", "mislabelled", "errors", "border", "duplicates", "unchanged", "dead"}
+
+
+@pytest.fixture(scope="module")
+def shapes() -> Evidence:
+    return evidence(Study.demo("shapes"))
+
+
+@pytest.fixture(scope="module")
+def clean() -> Evidence:
+    return evidence(Study.demo("shapes_clean"))
+
+
+@pytest.fixture(scope="module")
+def digits() -> Evidence:
+    return evidence(Study.demo("digits"))
+
+
+def kinds(found: tuple[Finding, ...]) -> list[str]:
+    return [one.kind for one in found]
+
+
+def test_the_planted_ring_comes_first(shapes):
+    first, *others = find_findings(shapes)
+    assert first.kind == "cue"
+    assert "star" in first.sentence
+    assert "in the lower right corner" in first.sentence
+    assert "cue" not in kinds(tuple(others))
+    from nap_core.inputs.demos import factors
+
+    marked = factors("shapes")["watermark"] == 1
+    assert marked[first.image].mean() > 0.98
+    assert len(first.image) > 0.9 * (marked & (shapes.answer == 3) & shapes.is_wrong).sum()
+    assert first.layer
+    patterns = next(patterns for patterns in shapes.patterns if patterns.layer == first.layer)
+    assert majority(patterns.label, shapes.target, patterns.n_patterns)[first.pattern] == 3
+
+
+def test_no_cue_where_the_network_never_saw_it(clean):
+    found = find_findings(clean)
+    assert not {"cue", "mislabelled", "errors", "border", "duplicates", "unchanged"} & set(kinds(found))
+    assert "separation" in kinds(found)
+
+
+def test_nothing_is_made_up_about_the_digits(digits):
+    assert not {"cue", "mislabelled", "errors", "border", "duplicates", "unchanged"} & set(kinds(find_findings(digits)))
+
+
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("name", ["shapes", "digits"])
+def test_flipped_labels_are_found(name, seed, request):
+    planted, flips = flipped(request.getfixturevalue(name), 0.03, seed)
+    (found,) = mislabels(planted)
+    recall, precision = score(found.image, flips)
+    assert recall >= 0.9
+    assert precision >= 0.8
+    assert len(found.note) == len(found.image)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_activations_of_noise_say_nothing(seed):
+    assert find_findings(noise_evidence(400, (16, 64), n_classes=5, seed=seed)) == ()
+
+
+def test_activations_of_noise_without_classes_say_nothing():
+    assert find_findings(noise_evidence(300, (16,), n_classes=1, seed=0)) == ()
+
+
+def test_ranked_and_few(shapes):
+    found = find_findings(shapes)
+    assert [one.score for one in found] == sorted((one.score for one in found), reverse=True)
+    assert all(kinds(found).count(kind) <= MOST_PER_KIND for kind in KINDS)
+    assert set(kinds(found)) <= set(KINDS)
+    assert all(one.sentence.endswith(".") and len(one.image) for one in found)
+
+
+def test_the_order_of_the_images_does_not_matter(shapes):
+    order = np.random.default_rng(0).permutation(shapes.n_images)
+    shuffled, place = _shuffled(shapes, order), np.argsort(order)
+    for before, after in zip(find_findings(shapes), find_findings(shuffled), strict=True):
+        assert (before.kind, before.layer, before.pattern) == (after.kind, after.layer, after.pattern)
+        if before.kind == "cue":
+            assert before.sentence == after.sentence
+            assert set(place[before.image]) == set(after.image.tolist())
+
+
+def _shuffled(given: Evidence, order: np.ndarray) -> Evidence:
+    place = np.argsort(order)
+
+    def turned(patterns):
+        rows = ("label", "probability", "outlier_score", "assigned", "assigned_probability")
+        ends = {"medoid": place[patterns.medoid], "exemplar": place[patterns.exemplar]}
+        return replace(patterns, **{name: getattr(patterns, name)[order] for name in rows}, **ends)
+
+    seen = given.properties
+    assert seen is not None
+    return replace(
+        given,
+        patterns=tuple(turned(patterns) for patterns in given.patterns),
+        values=tuple(values[order] for values in given.values),
+        target=given.target[order],
+        answer=given.answer[order],
+        is_wrong=given.is_wrong[order],
+        properties=replace(
+            seen,
+            values={name: values[order] for name, values in seen.values.items()},
+            hue=seen.hue[order],
+            fingerprint=seen.fingerprint[order],
+            small=seen.small[order],
+        ),
+    )
+
+
+def test_a_study_keeps_its_findings():
+    study = Study.demo("shapes")
+    steps: list[tuple[int, int]] = []
+    first = findings(study, progress=lambda done, n: steps.append((done, n)))
+    assert has_findings(study)
+    steps.clear()
+    again = findings(study, progress=lambda done, n: steps.append((done, n)))
+    assert not steps
+    assert [one.sentence for one in again] == [one.sentence for one in first]
+    assert again[0].address == {"layer": first[0].layer, "pattern": str(first[0].pattern)}
+    np.testing.assert_array_equal(again[0].image, first[0].image)
+    assert again[0].figures == first[0].figures
+
+
+def test_a_study_of_activations_alone(tmp_path):
+    rng = np.random.default_rng(0)
+    target = np.repeat(np.arange(3), 40)
+    values = (rng.normal(size=(120, 8)) + 6 * np.eye(3, 8)[target]).astype(np.float32)
+    study = Study.from_activations(tmp_path / "s", {"a": values, "b": values * 2}, targets=target.tolist())
+    study.cluster()
+    found = findings(study)
+    assert "unchanged" in kinds(found)
+    assert "separation" in kinds(found)
+    assert not {"cue", "border", "duplicates"} & set(kinds(found))
+
+
+def test_without_patterns_nothing_breaks(tmp_path):
+    study = Study.from_activations(tmp_path / "s", {"a": np.zeros((40, 3), np.float32)})
+    study.cluster()
+    assert set(kinds(findings(study))) <= {"dead"}
+
+
+def test_majority_takes_the_first_of_equals():
+    label, target = np.array([0, 0, 1, 1, NOISE]), np.array([2, 1, NOISE, NOISE, 0])
+    assert majority(label, target, 2).tolist() == [1, NOISE]
