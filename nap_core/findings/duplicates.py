@@ -22,7 +22,7 @@ from nap_core.types import NOISE, Float, Int, frozen_array
 
 MOST_BITS = 10  # of 64 in which two hashes of one picture may differ
 MOST_DIFFERENCE = 0.3  # of two copies of one picture, as a share of what the picture itself varies
-MOST_RELATIVE = 0.3  # the same, as a share of the difference to like pictures of the set: digits are all alike
+MOST_RELATIVE = 0.26  # the same, as a share of the difference to like pictures of the set: digits are all alike
 _EXACT = 0.02  # a difference that needs no comparison with like pictures
 _N_OTHERS, _NTH = 512, 4  # pictures looked at for that, and which of them in order of likeness is taken
 _BLOCK = 4_000_000

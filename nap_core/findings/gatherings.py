@@ -20,7 +20,7 @@ LEAST_LIFT = 2.0
 LEAST_RATE = 0.3  # share of members that are answered wrongly
 LEAST_WRONG = 5  # members
 FRAMED = 0.02  # width of a frame, as a share of the side, from which a picture counts as framed
-LEAST_FRAMED, MOST_FRAMED = 0.8, 0.4  # share of framed pictures in the pattern, and among the rest of its classes
+LEAST_FRAMED, MOST_FRAMED = 0.9, 0.25  # share of framed pictures in the pattern, and among the rest of its classes
 _OVERLAP = 0.5
 
 
