@@ -1,8 +1,9 @@
-"""The command line: ``python -m nap_core layers | run | export | pack | unpack``."""
+"""The command line: ``python -m nap_core layers | run | findings | export | pack | unpack``."""
 
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import sys
 import time
@@ -11,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nap_core.configs import POOLINGS, RECIPES, ClusterConfig, recipe
-from nap_core.errors import ConfigError, NapError
+from nap_core.errors import ConfigError, NapError, listed
 from nap_core.types import NOISE
 
 if TYPE_CHECKING:
@@ -63,6 +64,9 @@ def parser() -> argparse.ArgumentParser:
     _add_model(commands.add_parser("layers", help="the layers of a model in execution order"))
     _add_run(commands.add_parser("run", help="find the patterns of a model's layers"))
     commands.add_parser("demos", help="make the shipped studies of the demos again")
+    telling = commands.add_parser("findings", help="what is worth a look in a study, the most serious first")
+    telling.add_argument("study", type=Path, metavar="DIR")
+    telling.add_argument("--json", action="store_true", help="everything, all images included, as JSON")
     leaving = commands.add_parser("export", help="write a study as plain files")
     leaving.add_argument("study", type=Path, metavar="DIR")
     leaving.add_argument("--to", type=Path, required=True, metavar="OUT")
@@ -225,6 +229,24 @@ def _make_demos() -> None:
             pack_results(Path(folder) / "results", shipped)
 
 
+def _print_findings(options: argparse.Namespace) -> None:
+    from nap_core.export import finding_rows
+    from nap_core.findings.search import KINDS
+    from nap_core.study import Study
+    from nap_core.study.findings import findings
+
+    study = Study.open(options.study)
+    found = findings(study, progress=reporter("findings"))
+    if options.json:
+        print(json.dumps(finding_rows(study, found), indent=1, ensure_ascii=False))
+        return
+    for rank, one in enumerate(found, 1):
+        images = listed([study.ids[i] for i in one.image], 3)
+        print(f"{rank:>2}  {KINDS[one.kind]}\n    {one.sentence}\n    {one.link}   {len(one.image):,} images: {images}")
+    if not found:
+        print("Nothing stands out.")
+
+
 def _as_one_file(options: argparse.Namespace) -> None:
     from nap_core.study import Study
     from nap_core.study.bundle import pack_study, unpack_study
@@ -247,6 +269,8 @@ def main(arguments: list[str] | None = None) -> int:
             return run(options)
         elif options.command == "demos":
             _make_demos()
+        elif options.command == "findings":
+            _print_findings(options)
         elif options.command in ("pack", "unpack"):
             _as_one_file(options)
         else:

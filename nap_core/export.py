@@ -14,8 +14,10 @@ from typing import Any
 import numpy as np
 
 from nap_core.configs import ClusterConfig
+from nap_core.findings.records import Finding
 from nap_core.store import write_json
 from nap_core.study import Study
+from nap_core.study.findings import findings
 from nap_core.types import NOISE, Patterns
 
 COLUMNS = (
@@ -94,8 +96,9 @@ def _flow_rows(study: Study, layers: Sequence[str], config: ClusterConfig) -> It
 def export(study: Study, to: Path | str, config: ClusterConfig | None = None) -> Path:
     """Write the study as plain files.
 
-    ``study.json``, ``flows.csv``, and per layer a folder with ``activations.npy`` (raw pooled, float32
-    ``[image, feature]``), ``patterns.csv`` (one row per image, `COLUMNS`) and ``patterns.json``.
+    ``study.json``, ``flows.csv``, ``findings.json``, ``findings.csv`` (one row per finding and image), and per layer a
+    folder with ``activations.npy`` (raw pooled, float32 ``[image, feature]``), ``patterns.csv`` (one row per image,
+    `COLUMNS`) and ``patterns.json``.
 
     Returns
     -------
@@ -114,8 +117,36 @@ def export(study: Study, to: Path | str, config: ClusterConfig | None = None) ->
         write_json(folder / "patterns.json", _described(study, patterns))
     header = ("source_layer", "source", "target_layer", "target", "count")
     _write_rows(to / "flows.csv", header, _flow_rows(study, layers, config))
+    found = findings(study, config)
+    write_json(to / "findings.json", finding_rows(study, found))
+    _write_rows(to / "findings.csv", ("image", "rank", "kind", "layer", "pattern", "note"), _flags(study, found))
     write_json(to / "study.json", study.about | {"seconds": _seconds(study, config)})
     return to
+
+
+def finding_rows(study: Study, found: Iterable[Finding]) -> list[dict[str, Any]]:
+    """Return findings, the most serious first, as plain values: images by their ids, the way to the evidence."""
+    return [
+        {
+            "kind": one.kind,
+            "sentence": one.sentence,
+            "score": round(one.score, 4),
+            "layer": one.layer,
+            "pattern": None if one.pattern == NOISE else one.pattern,
+            "link": one.link,
+            "figures": {name: round(value, 4) for name, value in one.figures.items()},
+            "images": [study.ids[i] for i in one.image],
+            "notes": list(one.note),
+        }
+        for one in found
+    ]
+
+
+def _flags(study: Study, found: Sequence[Finding]) -> Iterable[list[Any]]:
+    """Yield one row per finding and image of it: image, rank, kind, layer, pattern, note."""
+    for rank, one in enumerate(found, 1):
+        for image, note in zip(one.image, one.note or [""] * len(one.image), strict=True):
+            yield [study.ids[image], rank, one.kind, one.layer, one.pattern if one.layer else "", note]
 
 
 def _seconds(study: Study, config: ClusterConfig) -> dict[str, Any]:

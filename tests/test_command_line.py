@@ -115,3 +115,21 @@ def test_real_photos(shared_data, tmp_path):
     assert np.mean([number != "-1" for number in label]) >= 0.75
     assert adjusted_mutual_info_score(target, label) >= 0.42
     assert adjusted_mutual_info_score(target, assigned) >= 0.47
+
+
+def test_findings_as_words_and_as_json(archive, tmp_path, capsys):
+    study, out = tmp_path / "study", tmp_path / "out"
+    main(["run", "--activations", str(archive), "--study", str(study), "--recipe", "published", "--jobs", "1"])
+    capsys.readouterr()
+    assert main(["findings", str(study)]) == 0
+    said = capsys.readouterr().out
+    assert "One layer changes next to nothing: two after one" in said
+    assert "patterns?layer=two" in said
+    assert main(["findings", str(study), "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert [one["score"] for one in found] == sorted((one["score"] for one in found), reverse=True)
+    assert main(["export", str(study), "--to", str(out)]) == 0
+    assert json.loads((out / "findings.json").read_text(encoding="utf-8")) == found
+    flags = list(csv.DictReader((out / "findings.csv").open(encoding="utf-8")))
+    assert len(flags) == sum(len(one["images"]) for one in found)
+    assert main(["findings", str(tmp_path / "gone")]) == 2

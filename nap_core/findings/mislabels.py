@@ -136,7 +136,8 @@ def mislabels(evidence: Evidence) -> list[Finding]:
     known = int((evidence.target != NOISE).sum())
     (most, n_most), *_ = Counter(notes).most_common(1)
     travel = int(np.median(found.n_layers))
-    begin = f"{n:,} of {known:,} images look mislabelled, most often {most} ({n_most})"
+    begin = f"{n:,} of {known:,} images look mislabelled"
+    begin += f", most often {most} ({n_most})" if n_most > 1 else ""
     it, lies = "the image itself", "such an image lies"
     if n == 1:
         begin, it, lies = f"One image looks mislabelled: it is {most}", "it", "it lies"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from urllib.parse import urlencode
 
 import numpy as np
 
@@ -68,8 +69,8 @@ class Finding:
 
     @property
     def page(self) -> str:
-        """The page that shows the evidence."""
-        return "patterns" if self.layer else "overview"
+        """The page that shows the evidence; images of no single layer become the selection."""
+        return "patterns" if self.layer else "selection"
 
     @property
     def address(self) -> dict[str, str]:
@@ -78,6 +79,11 @@ class Finding:
             return {}
         where = {"layer": self.layer}
         return where | {"pattern": str(self.pattern)} if self.pattern != NOISE else where
+
+    @property
+    def link(self) -> str:
+        """Page and address in one: ``patterns?layer=features&pattern=11``."""
+        return f"{self.page}?{urlencode(self.address)}" if self.address else self.page
 
 
 def majority(label: Int, target: Int, n_patterns: int) -> Int:
