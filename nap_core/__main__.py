@@ -1,4 +1,4 @@
-"""The command line: ``python -m nap_core layers | run | findings | export | pack | unpack``."""
+"""The command line: ``python -m nap_core layers | run | maximize | findings | export | pack | unpack``."""
 
 from __future__ import annotations
 
@@ -57,6 +57,26 @@ def _add_run(parser: argparse.ArgumentParser) -> None:
         group.add_argument(_option(field.name), type=kind, choices=choices, help=field.metadata["help"])
 
 
+def _add_maximize(parser: argparse.ArgumentParser) -> None:
+    from nap_core.explain.wishes import PATTERN_MODES, UNIT_MODES, WAYS
+
+    parser.add_argument("study", type=Path, metavar="DIR")
+    _add_model(parser)
+    parser.add_argument("--layer", required=True, help="of the pattern or unit; for a logit, the layer of the check")
+    what = parser.add_mutually_exclusive_group(required=True)
+    what.add_argument("--pattern", type=int, metavar="K")
+    what.add_argument("--unit", type=int, metavar="U")
+    what.add_argument("--logit", type=int, metavar="C")
+    modes = (*PATTERN_MODES, *UNIT_MODES)
+    parser.add_argument("--mode", choices=modes, help="prototype for a pattern and channel for a unit when absent")
+    parser.add_argument("--other", type=int, help="the pattern that contrast compares with")
+    parser.add_argument("--image", help="the picture that edit starts from, by its id or number")
+    parser.add_argument("--parametrisation", choices=tuple(WAYS), help="what suits the pictures' size when absent")
+    parser.add_argument("--steps", type=int, default=128)
+    parser.add_argument("--seed", type=int, nargs="+", default=[0, 1, 2], help="one image each")
+    parser.add_argument("--out", type=Path, required=True, metavar="FILE.png", help="the check goes beside, as .json")
+
+
 def parser() -> argparse.ArgumentParser:
     """Return the parser of the whole command line."""
     top = argparse.ArgumentParser(prog="python -m nap_core", description="Neural activation patterns of a model.")
@@ -67,6 +87,7 @@ def parser() -> argparse.ArgumentParser:
     telling = commands.add_parser("findings", help="what is worth a look in a study, the most serious first")
     telling.add_argument("study", type=Path, metavar="DIR")
     telling.add_argument("--json", action="store_true", help="everything, all images included, as JSON")
+    _add_maximize(commands.add_parser("maximize", help="make images that show what a pattern, unit or class is about"))
     leaving = commands.add_parser("export", help="write a study as plain files")
     leaving.add_argument("study", type=Path, metavar="DIR")
     leaving.add_argument("--to", type=Path, required=True, metavar="OUT")
@@ -164,8 +185,7 @@ def _new_study(options: argparse.Namespace, config: ClusterConfig) -> Study:
             f"The forward pass never ran {', '.join(missing)}; choose a layer that the model uses."
         )
     chosen = [layer for name, layer in known.items() if name in wanted]
-    title = _demo_title(options.demo)
-    study = Study.create(options.study, network, images, chosen, pooling=options.pooling, config=config, title=title)
+    study = Study.create(options.study, network, images, chosen, pooling=options.pooling, config=config)
     study.extract(
         network, images, device=options.device, batch_size=options.batch_size, progress=reporter("activations")
     )
@@ -178,12 +198,6 @@ def _demo_layers(name: str | None) -> tuple[str, ...]:
     from nap_core.inputs.demos import DEMOS
 
     return DEMOS[name].layers
-
-
-def _demo_title(name: str | None) -> str:
-    from nap_core.inputs.demos import DEMOS
-
-    return DEMOS[name].title if name else ""
 
 
 def _imported_study(options: argparse.Namespace, config: ClusterConfig) -> Study:
@@ -217,6 +231,35 @@ def run(options: argparse.Namespace) -> int:
         print(f"{name:<{width}}  {patterns.n_patterns:>8}  {patterns.coverage:>7.0%}   noise {noise}")
     print(f"The study is in {study.folder}; open it with: streamlit run app.py -- --study {study.folder}")
     return 2 if problems else 0
+
+
+def maximized(options: argparse.Namespace) -> None:
+    """Make the images of one wish, write them, and print what the check says."""
+    from nap_core.explain.words import words
+    from nap_core.study import Study
+    from nap_core.study.own_network import own_network
+    from nap_core.study.synthetic import synthetic, wish_for
+    from nap_core.study.synthetic_files import write_made
+
+    study = Study.open(options.study)
+    network = own_network(study, options.model, options.weights)
+    named = {name: getattr(options, name) for name in ("pattern", "unit", "logit", "other")}
+    wish = wish_for(
+        study,
+        network,
+        options.layer,
+        **named,
+        mode=options.mode or "",
+        image=options.image,
+        parametrisation=options.parametrisation or "",
+        n_steps=options.steps,
+        seeds=tuple(options.seed),
+    )
+    made = synthetic(study, network, wish, progress=reporter("steps"), training=reporter("generator"))
+    for sentence in words(made.check, study.prediction_names):
+        print(sentence)
+    picture, beside = write_made(study, made, options.out)
+    print(f"Written to {picture} and {beside}.")
 
 
 def _make_demos() -> None:
@@ -274,6 +317,8 @@ def main(arguments: list[str] | None = None) -> int:
             layers(options)
         elif options.command == "run":
             return run(options)
+        elif options.command == "maximize":
+            maximized(options)
         elif options.command == "demos":
             _make_demos()
         elif options.command == "findings":

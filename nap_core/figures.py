@@ -16,12 +16,14 @@ MOST_NUMBERS = 20  # columns of a table of cells that still have room for number
 
 
 def probability_figure(probability: NDArray[np.float32], color: str = ACCENT) -> Any:
-    """Return a small histogram of how firmly images belong, probability in [0, 1]."""
+    """Return a small histogram of how firmly images belong, probability in [0, 1]; the last bin holds 1 itself."""
+    import numpy as np
     import plotly.graph_objects as go
 
-    figure = go.Figure(go.Histogram(x=probability, xbins={"start": 0, "end": 1.0001, "size": 0.05}, marker_color=color))
-    figure = _quiet(figure, x="how firmly", y="images")
-    figure.update_xaxes(range=[0, 1.0001])
+    count, edge = np.histogram(probability, 20, (0, 1))
+    bars = go.Bar(x=(edge[:-1] + edge[1:]) / 2, y=count, width=np.diff(edge), marker_color=color)
+    figure = _quiet(go.Figure(bars), x="how firmly", y="images")
+    figure.update_xaxes(range=[0, 1])
     return figure
 
 

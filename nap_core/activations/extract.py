@@ -21,7 +21,6 @@ from nap_core.activations.hooks import (
     Capture,
     capture,
     check_names,
-    evaluating,
     find_tensor,
     locked,
     not_reached,
@@ -45,6 +44,7 @@ if TYPE_CHECKING:
 VERSION = 1  # raised when the meaning of a stored activation changes
 PREDICTIONS = "predictions"
 LARGEST_TABLE = 4 * 2**30  # bytes of one layer's table
+_BATCH_SECONDS, _ENOUGH_SECONDS, _MOST_REHEARSED = 0.25, 1.0, 1024  # of a rehearsal
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,33 +97,54 @@ def forecast(
     device: str = "auto",
     batch_size: int = 32,
 ) -> Forecast:
-    """Return seconds and bytes for a run, from timed batches and the shapes of the chosen layers.
+    """Return seconds and bytes for a run, from a rehearsal with the hooks on and the shapes of the chosen layers.
 
-    Batches of 1 (which also pays for warming up), 8 and `batch_size` images are tried until one takes a second.
+    Three single images warm the model up and tell how many make a batch of a quarter of a second. Then images from all
+    over the set are decoded, run and pooled as a run does it, until a second has passed behind the first batch: from
+    there on decoding and network work side by side, as in the run.
     """
-    module, place, seconds = network.module, pick_device(device), 0.0
-    with locked(module), placed(module, place), evaluating(module):
-        for n in (1, 8, batch_size):
-            start = time.perf_counter()
-            n_run = _timed_pass(network, images, n, place)
-            elapsed = time.perf_counter() - start
-            seconds = elapsed / n_run
-            if elapsed > 1:
-                break
+    module, place, names = network.module, pick_device(device), {layer.name: layer for layer in layers}
+
+    def reduced(name: str, tensor: Tensor) -> Tensor:
+        return pool(tensor, names[name].kind, pooling)
+
+    with locked(module), placed(module, place), capture(module, tuple(names), reduced) as caught:
+        single = min(_rehearsed(network, images, 1, 1, caught, place) for _ in range(3))
+        size = int(min(batch_size, max(2.0, _BATCH_SECONDS / single)))
+        seconds = _rehearsed(network, images, size, _MOST_REHEARSED, caught, place)
     features = sum(n_features(layer.output_shape, layer.kind, pooling) for layer in layers)
     return Forecast(seconds * len(images), 4 * features * len(images))
 
 
-def _timed_pass(network: Network, images: ImageSet, n: int, device: torch.device) -> int:
-    """Run at most `n` images, wait for the device, and return how many they were."""
+def _rehearsed(
+    network: Network, images: ImageSet, size: int, most: int, caught: Capture, device: torch.device
+) -> float:
+    """Return seconds per image, from batches of `size` of at most `most` images, of which nothing is kept."""
     import torch
 
-    with torch.inference_mode():
-        batch = example_batch(network, images, n)
-        found = find_tensor(run_module(network.module, moved(batch, network.module, device)), len(batch))
-        if found is not None:
-            found.sum().item()
-    return len(batch)
+    some = images.subset(np.random.default_rng(0).permutation(len(images))[:most])
+    began = first = time.perf_counter()
+    n_before, n_done = 0, 0
+    with closing(batches(network, some, 0, size, device)) as stream, torch.inference_mode():
+        for _, batch in stream:
+            n_done += len(batch)
+            _run_and_forget(network, batch, caught)
+            if not n_before:
+                n_before, first = n_done, time.perf_counter()
+            elif time.perf_counter() - first > _ENOUGH_SECONDS:
+                break
+    now = time.perf_counter()
+    return (now - first) / (n_done - n_before) if n_done > n_before else (now - began) / n_done
+
+
+def _run_and_forget(network: Network, batch: Tensor, caught: Capture) -> None:
+    import torch
+
+    batch = torch.cat([batch, batch]) if len(batch) == 1 else batch
+    caught.n_images = len(batch)
+    run_module(network.module, batch)
+    for rows in caught.take().values():
+        rows.cpu()  # waits for the device
 
 
 def extract(

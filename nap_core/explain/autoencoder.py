@@ -12,7 +12,7 @@ Nguyen et al.: Synthesizing the preferred inputs for neurons in neural networks 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -35,6 +35,7 @@ FEWEST_IMAGES = 64
 """Below this an auto-encoder has nothing to learn from, and a linear prior is taken."""
 
 _WIDTHS = (24, 48, 72, 96, 96)
+_SMALL = 32  # pixels a side
 _NOISE = 0.1  # of the code while training, in standard deviations: neighbouring codes give neighbouring pictures
 
 
@@ -48,6 +49,11 @@ class Training:
     rate: float = 3e-3
     network_weight: float = 0.3  # of what the network says, against the pixels
     seed: int = 0
+
+
+def usual_training(size: Sequence[int]) -> Training:
+    """Return what takes a minute or two on one processor for pictures of this size."""
+    return Training() if max(size) <= _SMALL else Training(n_steps=900, batch_size=32)
 
 
 def _sizes(size: Sequence[int]) -> list[tuple[int, ...]]:
@@ -73,7 +79,8 @@ def _decoder(shape: tuple[int, ...], n_codes: int) -> nn.Sequential:
     from torch import nn
 
     sizes = _sizes(shape[1:])
-    widths = [_WIDTHS[0], *_WIDTHS[: len(sizes) - 1]]
+    finest = _WIDTHS[0] if max(shape[1:]) <= _SMALL else _WIDTHS[0] // 3  # most of the work is done at full size
+    widths = [finest, *_WIDTHS[: len(sizes) - 1]]
     first = widths[-1]
     steps: list[nn.Module] = [nn.Linear(n_codes, first * int(np.prod(sizes[-1]))), nn.Unflatten(1, (first, *sizes[-1]))]
     for number in range(len(sizes) - 1, 0, -1):
@@ -122,14 +129,18 @@ def train_generator(
                 raw = read(picture).raw
                 return [places(raw[layer.name], layer.kind).mean(2) for layer in layers]
 
-            _fit(encoder, decoder, says, data, training, progress)
+            with torch.no_grad():
+                parts = [says(part) for part in torch.split(data, training.batch_size)]
+            wanted = [torch.cat(rows) for rows in zip(*parts, strict=True)]
+            _fit(encoder, decoder, says, wanted, data, training, progress)
     return {name: value.detach().numpy().copy() for name, value in decoder.state_dict().items()}
 
 
 def _fit(
     encoder: nn.Sequential,
     decoder: nn.Sequential,
-    says: Any,
+    says: Callable[[Tensor], list[Tensor]],
+    wanted: list[Tensor],
     data: Tensor,
     training: Training,
     progress: Progress | None,
@@ -140,15 +151,15 @@ def _fit(
     adam = torch.optim.Adam(parameters, lr=training.rate)
     falling = torch.optim.lr_scheduler.OneCycleLR(adam, training.rate, total_steps=training.n_steps)
     spread = data.var(0).mean().clamp_min(1e-6)
+    spreads = [rows.var(0).mean().clamp_min(1e-6) for rows in wanted]
     for step in range(training.n_steps):
-        chosen = data[torch.randperm(len(data))[: training.batch_size]]
+        number = torch.randperm(len(data))[: training.batch_size]
+        chosen = data[number]
         code = encoder(chosen)
         copy = decoder(code + _NOISE * torch.randn_like(code))
         loss = ((copy - chosen) ** 2).mean() / spread
-        with torch.no_grad():
-            wanted = says(chosen)
-        for came, there in zip(says(copy), wanted, strict=True):
-            loss = loss + training.network_weight * ((came - there) ** 2).mean() / there.var(0).mean().clamp_min(1e-6)
+        for came, there, scale in zip(says(copy), wanted, spreads, strict=True):
+            loss = loss + training.network_weight * ((came - there[number]) ** 2).mean() / scale
         adam.zero_grad()
         torch.autograd.backward(loss)
         adam.step()

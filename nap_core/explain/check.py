@@ -127,15 +127,20 @@ class Check:
     def is_suspicious(self) -> bool:
         """Whether the images agree with each other and not with real members.
 
-        The second is so where their likeness to a member is nearer to that of any other image than to the members'.
+        The second is so where their likeness to a member is nearer to that of any other image than to the members'. A
+        likeness of 0 is that of pictures that have nothing to do with each other, so less does not lower the bar.
         """
-        halfway = (self.member_likeness + self.other_likeness) / 2
+        halfway = (self.member_likeness + max(self.other_likeness, 0.0)) / 2
         return bool(self.self_agreement >= SELF_AGREEMENT and np.median(self.likeness) < halfway)
 
     @property
     def light(self) -> tuple[str, ...]:
-        """[image] ``green``: reached and like real inputs; ``amber``: reached and unlike; ``red``: not reached."""
-        unlike = np.maximum(self.nn_ratio, self.picture_ratio) > UNLIKE
+        """[image] ``green``: reached and like real inputs; ``amber``: reached and unlike; ``red``: not reached.
+
+        An image is unlike real inputs where the layer has none near it, or where, as a picture, it is no more like a
+        member than images that are none.
+        """
+        unlike = (self.nn_ratio > UNLIKE) | (self.likeness <= self.other_likeness)
         return tuple(
             "red" if not reached else "amber" if far or self.is_suspicious else "green"
             for reached, far in zip(self.reached, unlike, strict=True)

@@ -31,7 +31,10 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
 
 START = 0.01
-"""Standard deviation of the parameters at the start."""
+"""Standard deviation of single values at the start, and of waves on a picture that is to be edited."""
+START_WAVES = 0.3
+"""Standard deviation of waves at the start. Published recipes take .01: then all seeds begin at nearly the same picture
+and agree with each other whether or not the objective asks for it, and their agreement says nothing."""
 
 
 class Parametrisation(Protocol):
@@ -131,8 +134,9 @@ class Fourier(_ByAdam):
     name: str = "fourier"
 
     def start(self, generators: Sequence[torch.Generator]) -> Tensor:
-        """Return [image, channel, …, frequency, 2] small random coefficients."""
-        return _noise(generators, (self.shape[0], *falling(self.shape[1:]).shape, 2))
+        """Return [image, channel, …, frequency, 2] random coefficients."""
+        size = START_WAVES if self.base is None else START
+        return _noise(generators, (self.shape[0], *falling(self.shape[1:]).shape, 2), size)
 
     def picture(self, parameters: Tensor) -> Tensor:
         """Return the pictures."""
@@ -234,12 +238,26 @@ def linear_prior(pictures: NDArray[np.floating], n_codes: int) -> tuple[Float, F
     return mean.astype(np.float32), scaled.astype(np.float32)
 
 
-def from_linear_prior(shape: tuple[int, ...], mean: Float, components: Float) -> Generator:
-    """Return the generator x = σ(mean + components · z) of a `linear_prior`."""
+def from_linear_prior(
+    shape: tuple[int, ...], mean: Float, components: Float, made_at: Sequence[int] | None = None
+) -> Generator:
+    """Return the generator x = σ(mean + components · z) of a `linear_prior`.
+
+    Parameters
+    ----------
+    made_at
+        Size of the pictures the prior was made of; smaller ones are enlarged to `shape`.
+    """
+    from torch.nn.functional import interpolate
+
+    size = list(shape[1:])
+    small = size if made_at is None else list(made_at)
 
     def decode(code: Tensor) -> Tensor:
-        made = _tensor(mean, code) + code @ _tensor(components, code)
-        return made.sigmoid().reshape(len(code), *shape)
+        made = (_tensor(mean, code) + code @ _tensor(components, code)).reshape(len(code), shape[0], *small)
+        if small != size:
+            made = interpolate(made, size=size, mode="linear" if len(size) == 1 else "bilinear")
+        return made.sigmoid()
 
     return Generator(decode, len(components), name="linear")
 

@@ -48,7 +48,7 @@ def core_distance(near: Index, distance: Float, count: Index, min_samples: int) 
     return np.where(count - 1 >= min_samples, np.float32(0), core).astype(np.float32)
 
 
-def _prim(matrix: Float, core: Float) -> Index:
+def grown_tree(matrix: Float, core: Float) -> Index:
     """Grow the tree from row 0 over all distances at once; return its edges [edge, 2]."""
     n = len(matrix)
     reach, edges = core.copy(), np.empty((n - 1, 2), np.int64)
@@ -212,7 +212,7 @@ def spanning_tree(
     matrix = pairwise(table, metric) if dense else np.empty((0, 0), np.float32)
     near, near_plain = nearest_in(matrix, min_samples) if dense else nearest(table, 2 * min_samples + 16, metric)
     core = core_distance(near, near_plain, count, min_samples)
-    edges = _prim(matrix, core) if dense else _boruvka(table, core, near, near_plain, metric)
+    edges = grown_tree(matrix, core) if dense else _boruvka(table, core, near, near_plain, metric)
     plain = matrix[edges[:, 0], edges[:, 1]] if dense else _edge_distance(table, edges, metric)
     weight = np.maximum(plain, core[edges].max(axis=1))
     return _with_copies(edges, weight, plain, core, group)

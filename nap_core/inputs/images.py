@@ -42,7 +42,11 @@ _POSSIBLE = "a folder of pictures, a zip of one, picture files, an .npz or .npy 
 
 
 def load_images(
-    path: Path | str | Sequence[Path | str], *, classes: Path | None = None, progress: Progress | None = None
+    path: Path | str | Sequence[Path | str],
+    *,
+    classes: Path | None = None,
+    unpacked: Path | None = None,
+    progress: Progress | None = None,
 ) -> ImageSet:
     """Load a folder, a zip, a list of files, an ``.npz`` or ``.npy`` array, or an IDX file with its labels beside it.
 
@@ -53,9 +57,11 @@ def load_images(
     Parameters
     ----------
     path
-        What to load. A zip is unpacked below `cache_folder()`, where the same zip is found again.
+        What to load.
     classes
         A CSV with the columns ``id`` and ``target``, in place of the folders.
+    unpacked
+        The folder below which a zip is unpacked, and the same zip found again; one in `cache_folder()` when absent.
     progress
         Called as ``progress(done, total)`` for every file.
 
@@ -69,7 +75,7 @@ def load_images(
         If an array is a pickle.
     """
     try:
-        images = _load_any(path, progress)
+        images = _load_any(path, unpacked or cache_folder() / "uploads", progress)
     except NapError:
         raise
     except OSError as error:
@@ -272,15 +278,15 @@ def _in_threads(
     return results
 
 
-def _load_any(path: Path | str | Sequence[Path | str], progress: Progress | None) -> ImageSet:
+def _load_any(path: Path | str | Sequence[Path | str], unpacked: Path, progress: Progress | None) -> ImageSet:
     if isinstance(path, str) and not path.strip():
         raise InputError(f"No file or folder was named. Give {_POSSIBLE}.")
     if isinstance(path, (str, Path)):
-        return _load_one(Path(path).expanduser(), progress)
-    return _load_many([Path(item).expanduser() for item in path], progress)
+        return _load_one(Path(path).expanduser(), unpacked, progress)
+    return _load_many([Path(item).expanduser() for item in path], unpacked, progress)
 
 
-def _load_one(path: Path, progress: Progress | None) -> ImageSet:
+def _load_one(path: Path, unpacked: Path, progress: Progress | None) -> ImageSet:
     if path.is_dir():
         return _from_folder(path, f"the folder '{path.resolve().name}'", progress)
     if not path.is_file():
@@ -296,11 +302,11 @@ def _load_one(path: Path, progress: Progress | None) -> ImageSet:
             table.picture, table.target, table.class_names, table.ids, f"the array file '{path.name}'"
         )
     if kind_of_archive(path) is not None:
-        return _from_archive(path, progress)
+        return _from_archive(path, unpacked, progress)
     return _from_files_below([path], path.parent, f"the file '{path.name}'", progress, tell_all=True)
 
 
-def _load_many(paths: list[Path], progress: Progress | None) -> ImageSet:
+def _load_many(paths: list[Path], unpacked: Path, progress: Progress | None) -> ImageSet:
     missing = [str(path) for path in paths if not path.exists()]
     if missing or not paths:
         came = f"There is no file {listed(missing, 5)}." if missing else "No file was given."
@@ -313,7 +319,7 @@ def _load_many(paths: list[Path], progress: Progress | None) -> ImageSet:
                 f"'{whole[0].name}' is a set of its own and cannot be mixed with {len(paths) - 1} other files. "
                 "Give it alone (labels of an IDX file may come with it)."
             )
-        return _load_one(whole[0], progress)
+        return _load_one(whole[0], unpacked, progress)
     return _from_list(paths, progress)
 
 
@@ -342,10 +348,10 @@ def _from_files_below(
     return replace(images, target=target, class_names=names)
 
 
-def _from_archive(path: Path, progress: Progress | None) -> ImageSet:
+def _from_archive(path: Path, unpacked: Path, progress: Progress | None) -> ImageSet:
     with path.open("rb") as stream:
         name = hashlib.file_digest(stream, "sha256").hexdigest()
-    folder = cache_folder() / "uploads" / name
+    folder = unpacked / name
     if not folder.is_dir():
         unpack(path, folder)
     return _from_folder(innermost(folder), f"the zip '{path.name}'", progress)

@@ -124,7 +124,7 @@ def compared(activations: Activations, config: ClusterConfig) -> Float:
     )
 
 
-def _clustering_space(scaled: Float, config: ClusterConfig) -> tuple[Float, Index]:
+def clustering_space(scaled: Float, config: ClusterConfig) -> tuple[Float, Index]:
     """Return the places [place, dimension] of the different rows, and the place of each row."""
     first, group, _ = distinct_rows(scaled)
     places = reduce(
@@ -183,7 +183,7 @@ def find_patterns(activations: Activations, config: ClusterConfig = RECIPES["cov
     _check(activations, config)
     order = canonical_order(activations.values)
     scaled = compared(replace(activations, values=activations.values[order]), config)
-    places, group = _clustering_space(scaled, config)
+    places, group = clustering_space(scaled, config)
     edge, weight = spanning_tree(places, config.min_samples, config.metric, group=group)
     found = clusters_of_tree(
         edge, weight, config.min_cluster_size, config.cluster_selection_method, config.cluster_selection_epsilon

@@ -103,13 +103,20 @@ def unpack_study(file: Path, folder: Path) -> Study:
     except (ArchiveError, StudyError) as error:
         raise type(error)(f"{error} Nothing of '{file.name}' was kept.") from error
     except (NapError, *_MISFITS) as error:
-        reason = str(error).strip() or "its parts do not fit together"
+        reason = _reason(error)
         raise StudyError(
             f"'{file.name}' holds no whole study ({reason[:200]}). Download the study again from where it was made."
         ) from error
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
     return Study.open(folder)
+
+
+def _reason(error: Exception) -> str:
+    """Return a phrase that names no folder of this machine."""
+    if isinstance(error, OSError) and error.filename:
+        return f"{Path(error.filename).name}: {error.strerror}"
+    return str(error).strip() or "its parts do not fit together"
 
 
 def _check(folder: Path) -> None:

@@ -23,6 +23,7 @@ from nap_core.errors import NotFiniteError, StudyError, TooFewImagesError, Unkno
 from nap_core.flows import flow
 from nap_core.inputs.class_names import readable
 from nap_core.keys import digest
+from nap_core.patterns.summary import LayerSummary, summarise
 from nap_core.store import Store, write_json
 from nap_core.study.folder import FORMAT, unpacked_demo
 from nap_core.study.making import write_imported_study, write_network_study
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from nap_core.inputs.models import Network
 
 PATTERNS_VERSION = 1  # raised when the meaning of stored patterns changes
+SUMMARY_VERSION = 1
 _TREE = [field.name for field in fields(CondensedTree)]
 _PATTERN_ARRAYS = [field.name for field in fields(Patterns) if field.name not in ("layer", "tree")]
 
@@ -270,10 +272,10 @@ class Study:
 
     def patterns_key(self, layer: str, config: ClusterConfig | None = None) -> str:
         """Return the key of the patterns of `layer` under `config`."""
-        config = self._fitting(layer, config or self.config)
+        config = self.fitting(layer, config or self.config)
         return digest("patterns", activations=self.activations_key(layer), config=config, version=PATTERNS_VERSION)
 
-    def _fitting(self, layer: str, config: ClusterConfig) -> ClusterConfig:
+    def fitting(self, layer: str, config: ClusterConfig) -> ClusterConfig:
         """Return the clustering as it is done: one number per image has no angle and needs no reduction."""
         pooled = self._whole(layer)[1] is not None and self.about["pooling"] != "none"
         return replace(config, row_l2=False, reduction="none") if pooled else config
@@ -290,7 +292,7 @@ class Study:
         NotFiniteError, TooFewImagesError
             If the layer's activations cannot be grouped.
         """
-        key, config = self.patterns_key(layer, config), self._fitting(layer, config or self.config)
+        key, config = self.patterns_key(layer, config), self.fitting(layer, config or self.config)
         entry = self.store.get(key)
         if entry is None:
             from nap_core.patterns.clustering import find_patterns
@@ -301,6 +303,15 @@ class Study:
             entry = self.store.put(key, arrays, kind="patterns", layer=layer, config=asdict(config), seconds=seconds)
         tree = CondensedTree(**{name: entry.arrays[f"tree_{name}"] for name in _TREE})
         return Patterns(layer=layer, tree=tree, **{name: entry.arrays[name] for name in _PATTERN_ARRAYS})
+
+    def summary(self, layer: str, config: ClusterConfig | None = None) -> LayerSummary:
+        """Return the figures of a layer's patterns; kept, as the agreement with the classes takes its time."""
+        key = digest("summary", patterns=self.patterns_key(layer, config), target=self.target, version=SUMMARY_VERSION)
+        entry = self.store.get(key)
+        if entry is None:
+            found = summarise(self.patterns(layer, config), self.target)
+            entry = self.store.put(key, {}, kind="summary", **asdict(found))
+        return LayerSummary(**{field.name: entry.about[field.name] for field in fields(LayerSummary)})
 
     def flow(self, source: str, target: str, config: ClusterConfig | None = None) -> Flow:
         """Return the images that the patterns of two layers share."""
@@ -366,10 +377,10 @@ def _arrays(patterns: Patterns) -> dict[str, NDArray[Any]]:
 
 
 def _cluster(folder: Path, layer: str, config: ClusterConfig) -> str:
-    """Compute and store the patterns of one layer; return why there are none, or nothing. Runs in a worker."""
+    """Compute and store one layer's patterns and figures; return why there are none, or nothing. Runs in a worker."""
     study = Study(folder)
     try:
-        study.patterns(layer, config)
+        study.summary(layer, config)
     except (NotFiniteError, TooFewImagesError) as error:
         return str(error)
     return ""

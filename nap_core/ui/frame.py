@@ -7,10 +7,12 @@ import streamlit as st
 from nap_core.errors import NapError
 from nap_core.ui.resources import chosen_study, open_study, opened_study, recent_studies
 from nap_core.ui.selection import tell_selection
+from nap_core.ui.visitor import visitor
 
 
 def frame() -> None:
     """Let the reader change to another study, and tell the selection; silent where the study cannot be opened."""
+    visitor()  # the session is there: what belongs to it stays
     studies, chosen = recent_studies(), chosen_study()
     names = list(studies)
     st.sidebar.selectbox(

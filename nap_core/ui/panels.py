@@ -11,7 +11,7 @@ import streamlit as st
 from nap_core.configs import ClusterConfig
 from nap_core.export import named, predicted
 from nap_core.figures import share_figure
-from nap_core.patterns.summary import LayerSummary, summarise
+from nap_core.patterns.summary import LayerSummary
 from nap_core.study import Study
 from nap_core.types import NOISE, Int, Patterns
 
@@ -19,16 +19,9 @@ PURITY = "Share of a pattern's images that are of its commonest class."
 AMI = "Adjusted mutual information of patterns and classes: 1 the same grouping, 0 what chance would give."
 
 
-@st.cache_data(show_spinner="Counting", max_entries=256)
-def _summary(folder: str, layer: str, _config: ClusterConfig, key: str) -> LayerSummary:
-    study = Study.open(folder)
-    return summarise(study.patterns(layer, _config), study.target)
-
-
 def layer_summaries(study: Study, config: ClusterConfig) -> list[LayerSummary]:
     """Return the figures of every layer that has patterns."""
-    names = [name for name in study.layer_names if name not in study.problems]
-    return [_summary(str(study.folder), name, config, study.patterns_key(name, config)) for name in names]
+    return [study.summary(name, config) for name in study.layer_names if name not in study.problems]
 
 
 def layer_table(summaries: Sequence[LayerSummary]) -> None:

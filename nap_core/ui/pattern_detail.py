@@ -19,7 +19,6 @@ from nap_core.types import NOISE, Int, Patterns
 from nap_core.ui.gallery import pictures
 from nap_core.ui.grid import paged_pictures, picture_grid
 from nap_core.ui.notes import called, edit_note, notes_of
-from nap_core.ui.pins import pin_button
 from nap_core.ui.resources import go_to
 
 TYPICAL = 8  # images at either end
@@ -35,7 +34,6 @@ def pattern_detail(study: Study, patterns: Patterns, pattern: int, config: Clust
     with st.container(horizontal=True):
         if pattern != NOISE:
             edit_note(study, patterns.layer, pattern, config)
-        pin_button(study, patterns, pattern, config, key="opened")
         _downloads(study, members, config, f"{patterns.layer}-pattern-{pattern}".replace(":", "-unit-"))
     left, right = st.columns([3, 2], gap="large")
     with left:
@@ -97,14 +95,14 @@ def _typical(study: Study, patterns: Patterns, pattern: int, members: Int) -> No
     if pattern == NOISE:
         st.markdown("##### Furthest from every group", help="Highest outlier score (GLOSH).")
         strangest = members[np.argsort(-patterns.outlier_score[members], kind="stable")]
-        picture_grid(study, strangest[: 2 * TYPICAL].tolist(), key=f"strange-{key}", size=72)
+        picture_grid(study, strangest[: 2 * TYPICAL].tolist(), key=f"strange-{key}", size=60)
         return
     first = [int(patterns.medoid[pattern]), *patterns.exemplars(pattern).tolist(), *members.tolist()]
     st.markdown("##### Most typical", help="The medoid first, then the densest core (HDBSCAN exemplars).")
-    picture_grid(study, list(dict.fromkeys(first))[:TYPICAL], key=f"typical-{key}", size=72)
+    picture_grid(study, list(dict.fromkeys(first))[:TYPICAL], key=f"typical-{key}", size=60)
     if len(members) > TYPICAL and patterns.probability[members].min() < 1:
         st.markdown("##### Least typical", help="Its least firm members.")
-        picture_grid(study, members[::-1][:TYPICAL].tolist(), key=f"edge-{key}", size=72)
+        picture_grid(study, members[::-1][:TYPICAL].tolist(), key=f"edge-{key}", size=60)
 
 
 def _how_firmly(study: Study, patterns: Patterns, pattern: int, members: Int) -> None:

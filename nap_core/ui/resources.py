@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import secrets
+import shutil
 import sys
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from nap_core.errors import NapError
 from nap_core.inputs.demos import DEMOS
 from nap_core.store import cache_folder
 from nap_core.study import Study
+from nap_core.ui.visitor import runs_locally, visitor
 
 FIRST = "shapes"
 _CHOICE, _RECENT = "study", "recent-studies"
@@ -40,7 +42,7 @@ def open_study(folder: Path | str) -> None:
     st.session_state[_CHOICE] = str(folder)
     st.session_state.setdefault(_RECENT, {}).pop(str(folder), None)
     st.session_state[_RECENT][str(folder)] = True  # the latest stands last
-    for about_another in ("clustering", "image", "upload", "right", "row"):
+    for about_another in ("clustering", "image", "upload"):
         st.query_params.pop(about_another, None)
     _write_address(str(folder))
 
@@ -139,15 +141,35 @@ def show_error(error: NapError) -> None:
     st.error(str(error))
 
 
-def runs_locally() -> bool:
-    """Whether the visitor sits at the machine that runs the app, so that folder paths are theirs to read."""
-    host = (st.context.url or "").split("//")[-1].split("/")[0].split(":")[0]
-    return host in ("localhost", "127.0.0.1") and st.context.ip_address in (None, "127.0.0.1", "::1")
-
-
 def new_folder() -> Path:
-    """Return a folder for a study of this visitor that nobody else can guess."""
-    return _own_studies() / secrets.token_hex(8)
+    """Return a folder for a study: among this machine's, or on a server among the visitor's own, which end with it."""
+    studies = _own_studies() if runs_locally() else visitor().folder / "studies"
+    return studies / secrets.token_hex(8)
+
+
+def is_deletable(folder: str) -> bool:
+    """Whether this visitor may delete the study in `folder`: it was made here, and not elsewhere on this machine."""
+    if folder in DEMOS:
+        return False
+    is_kept_here = runs_locally() and Path(folder).absolute().parent == _own_studies().absolute()
+    return is_kept_here or visitor().is_owner_of(Path(folder))
+
+
+def delete_study(folder: str) -> None:
+    """Remove a study with all its results; another one is opened where it was the open one."""
+    if not is_deletable(folder):
+        return
+    was_open = chosen_study() == folder
+    st.session_state.get(_RECENT, {}).pop(folder, None)
+    _opened.clear(folder, _age(Path(folder) / "study.json"))
+    shutil.rmtree(folder, ignore_errors=True)
+    if was_open:
+        open_study(FIRST)
+
+
+def study_size(folder: str) -> int:
+    """Return how many bytes a study takes on the disk."""
+    return sum(file.stat().st_size for file in Path(folder).rglob("*") if file.is_file())
 
 
 def go_to(label: str, page: str, *, key: str, **address: str) -> None:

@@ -1,4 +1,4 @@
-"""The Setup page: which model, which images, or something made before."""
+"""The Setup page: which model, which images."""
 
 from __future__ import annotations
 
@@ -10,36 +10,36 @@ from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
-from nap_core.errors import InputError, NapError
+from nap_core.errors import NapError
 from nap_core.inputs.datasets import DATASETS
 from nap_core.inputs.demos import DEMOS
 from nap_core.inputs.zoo import MODELS
 from nap_core.store import cache_folder
 from nap_core.ui.gallery import html_pictures
-from nap_core.ui.resources import new_folder, open_study, runs_locally, show_error
+from nap_core.ui.resources import show_error
+from nap_core.ui.visitor import runs_locally, visitor
 from nap_core.ui.widgets import show_progress
 
 if TYPE_CHECKING:
     from nap_core.inputs.images import ImageSet
     from nap_core.inputs.models import Network
 
-NETWORK, IMAGES = "own-network", "own-images"
 WEIGHTS = ("safetensors", "pth", "pt", "bin", "ckpt", "th")
 
 
 def own_network() -> Network | None:
     """Return the model that this visitor chose."""
-    return st.session_state.get(NETWORK)
+    return visitor().network
 
 
 def own_images() -> ImageSet | None:
     """Return the images that this visitor chose."""
-    return st.session_state.get(IMAGES)
+    return visitor().images
 
 
-def _kept(files: Sequence[Any]) -> list[Path]:
-    """Write uploads to a temporary folder, by their bare names; the bytes leave memory with the uploader's reset."""
-    folder = Path(tempfile.mkdtemp(prefix="nap-upload-"))
+def kept_uploads(files: Sequence[Any], kind: str) -> list[Path]:
+    """Write uploads to the visitor's folder, by their bare names; the bytes leave memory with the uploader's reset."""
+    folder = Path(tempfile.mkdtemp(prefix=f"{kind}-", dir=visitor().folder))
     paths = []
     for number, file in enumerate(files):
         path = folder / str(number) / Path(file.name).name
@@ -50,12 +50,18 @@ def _kept(files: Sequence[Any]) -> list[Path]:
     return paths
 
 
-def _uploader(label: str, name: str, **options: Any) -> Any:
-    """Show an uploader that is empty again after `_reset`."""
+def forget_uploads(paths: Sequence[Path]) -> None:
+    """Remove what `kept_uploads` wrote."""
+    shutil.rmtree(paths[0].parent.parent, ignore_errors=True)
+
+
+def uploader(label: str, name: str, **options: Any) -> Any:
+    """Show an uploader that is empty again after `reset_uploader`."""
     return st.file_uploader(label, key=f"{name}-{st.session_state.get(f'{name}-turn', 0)}", **options)
 
 
-def _reset(name: str) -> None:
+def reset_uploader(name: str) -> None:
+    """Let the uploader be empty on the next run."""
     st.session_state[f"{name}-turn"] = st.session_state.get(f"{name}-turn", 0) + 1
 
 
@@ -78,14 +84,17 @@ def choose_model() -> None:
 
 
 def _own_weights() -> None:
-    file = _uploader("Weights file", "weights", type=WEIGHTS, max_upload_size=1000)
+    file = uploader("Weights file", "weights", type=WEIGHTS, max_upload_size=1000)
     name = st.selectbox("Architecture", ["", *MODELS], format_func=lambda n: n or "recognise it from the weights")
     st.caption("A state_dict as .safetensors, or .pth/.pt written by torch.save. Nothing in the file is ever run.")
     if file is not None:
-        path = _kept([file])[0]
-        _reset("weights")
-        if _load_model(name or None, path, uploaded=True):
-            st.rerun()
+        paths = kept_uploads([file], "weights")
+        reset_uploader("weights")
+        try:
+            if _load_model(name or None, paths[0], uploaded=True):
+                st.rerun()
+        finally:
+            forget_uploads(paths)
 
 
 def _load_model(name: str | None, weights: Path | str | None, *, uploaded: bool = False) -> bool:
@@ -93,13 +102,10 @@ def _load_model(name: str | None, weights: Path | str | None, *, uploaded: bool 
 
     try:
         with st.spinner("Reading the model"):
-            st.session_state[NETWORK] = load_model(name, weights, uploaded=uploaded)
+            visitor().take_network(load_model(name, weights, uploaded=uploaded))
     except NapError as error:
         show_error(error)
         return False
-    finally:
-        if uploaded and isinstance(weights, Path):
-            shutil.rmtree(weights.parent.parent, ignore_errors=True)
     return True
 
 
@@ -112,13 +118,14 @@ def choose_images() -> None:
         "Images", ways, default=ways[0], required=True, key="images-way", persist_state="session"
     )
     if way == "Upload":
-        files = _uploader("A zip, many image files, an .npz, or IDX files", "images", accept_multiple_files=True)
+        files = uploader("A zip, many image files, an .npz, or IDX files", "images", accept_multiple_files=True)
         st.caption("In a zip, the first folder level is taken as the class. Classes are optional.")
         if files:
-            paths = _kept(files)
-            _reset("images")
-            if _load_images(paths[0] if len(paths) == 1 else paths):
+            paths = kept_uploads(files, "images")
+            reset_uploader("images")
+            if _load_images(paths[0] if len(paths) == 1 else paths, unpacked=paths[0].parent.parent):
                 st.rerun()
+            forget_uploads(paths)
     elif way == "Folder":
         folder = st.text_input("Folder, zip, .npz or IDX file", placeholder="~/photos")
         if st.button("Read the images", disabled=not folder):
@@ -130,7 +137,7 @@ def choose_images() -> None:
         if st.button("Read the images"):
             from nap_core.inputs.demos import demo_images
 
-            st.session_state[IMAGES] = demo_images(name)
+            visitor().take_images(demo_images(name))
 
 
 def _choose_dataset() -> None:
@@ -140,16 +147,16 @@ def _choose_dataset() -> None:
     if st.button("Read the images", help="Downloaded by torchvision where it is not on this machine yet."):
         try:
             with st.spinner("Reading the images"):
-                st.session_state[IMAGES] = load_dataset(name, cache_folder() / "datasets", download=True)
+                visitor().take_images(load_dataset(name, cache_folder() / "datasets", download=True))
         except NapError as error:
             show_error(error)
 
 
-def _load_images(path: Path | list[Path]) -> bool:
+def _load_images(path: Path | list[Path], unpacked: Path | None = None) -> bool:
     from nap_core.inputs.images import load_images
 
     try:
-        st.session_state[IMAGES] = load_images(path, progress=show_progress("Reading images"))
+        visitor().take_images(load_images(path, unpacked=unpacked, progress=show_progress("Reading images")))
     except NapError as error:
         show_error(error)
         return False
@@ -176,39 +183,3 @@ def tell_images(images: ImageSet | None) -> None:
     if images.skipped:
         with st.expander(f"{len(images.skipped)} files were left out"):
             st.dataframe([{"file": s.name, "reason": s.reason} for s in images.skipped], hide_index=True)
-
-
-def open_other() -> None:
-    """Open a demo, a study made before (locally), or activations made elsewhere."""
-    for name, demo in DEMOS.items():
-        if st.button(f"Open the demo “{demo.title}”", key=f"demo-{name}"):
-            open_study(name)
-            st.switch_page("pages/overview.py")
-    if runs_locally():
-        folder = st.text_input("Folder of a study", placeholder="the folder given as --study")
-        if st.button("Open this study", disabled=not folder):
-            open_study(Path(folder).expanduser())
-            st.switch_page("pages/overview.py")
-    file = _uploader("Activations made elsewhere (.npz)", "activations", type=("npz",))
-    st.caption("One array [image, feature] per layer; `ids` and `targets` are optional.")
-    if file is not None:
-        _import_activations(_kept([file])[0])
-
-
-def _import_activations(path: Path) -> None:
-    from nap_core.activations.imported import read_activations
-    from nap_core.study import Study
-
-    _reset("activations")
-    try:
-        found = read_activations(path)
-        study = Study.from_activations(
-            new_folder(), found.layers, ids=found.ids, targets=found.targets, title=path.stem
-        )
-        if problems := study.cluster(progress=show_progress("Grouping layers")):
-            raise InputError(" ".join(problems.values()))
-    except NapError as error:
-        show_error(error)
-        return
-    open_study(study.folder)
-    st.switch_page("pages/overview.py")

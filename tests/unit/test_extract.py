@@ -75,6 +75,9 @@ class Pictures:
     def __len__(self) -> int:
         return self.n
 
+    def subset(self, images: np.ndarray) -> Pictures:
+        return Pictures(len(images), self.side)
+
     def picture(self, image: int) -> Image.Image:
         draw = np.random.default_rng(image)
         return Image.fromarray(draw.integers(0, 256, (self.side, self.side, 3), np.uint8))

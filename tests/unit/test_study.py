@@ -17,6 +17,7 @@ from nap_core.inputs.images import ImageSet, images_from_arrays
 from nap_core.inputs.models import Network, network
 from nap_core.inputs.preprocessing import Preprocessing
 from nap_core.patterns import clustering
+from nap_core.patterns.summary import summarise
 from nap_core.study import Study
 from nap_core.types import Patterns
 
@@ -104,6 +105,16 @@ def test_patterns_are_computed_once(tmp_path: Path, toy: Network, monkeypatch: p
     assert calls == [1]
     study.patterns("conv", replace(PLAIN, min_cluster_size=5))
     assert calls == [1, 1]
+
+
+def test_figures_of_a_layer_are_kept(tmp_path: Path, toy: Network, monkeypatch: pytest.MonkeyPatch) -> None:
+    study = made(tmp_path, toy, "conv")
+    study.extract(toy, pictures(), device="cpu")
+    study.cluster()
+    expected = summarise(study.patterns("conv"), study.target)
+    monkeypatch.setattr("nap_core.study.study.summarise", lambda *given: pytest.fail("counted again"))
+    assert Study.open(tmp_path).summary("conv") == expected
+    assert expected.n_patterns == 3
 
 
 def test_a_layer_that_cannot_be_grouped_does_not_stop_the_others(tmp_path: Path, toy: Network) -> None:

@@ -1,0 +1,198 @@
+"""Whether a gap lies between neighbouring patterns, or whether a continuum was cut in two.
+
+Clustering cuts, whatever comes: UMAP and HDBSCAN's excess of mass part 1,000 rows of Gaussian noise into fifty
+"patterns" that hold three quarters of them. So each pattern is compared with the patterns next to it, in the layer's
+own space and not in the one that the reduction made, and with the images of no pattern put where they are assigned.
+On the line from one centre to the other (0 and 1) an even spread has 15 % of the images between 0.35 and 0.65; a gap
+has fewer. A centre never counts the image that is projected, else every small pattern would stand apart in many
+dimensions. Equally many images are taken of both, those nearest to the other, so that a long curved pattern is judged
+where it meets its neighbour. Patterns without a gap between them, directly or by way of others, share an island.
+
+The idea is that of the dip test, with the uniform distribution as the least favourable one that has a single mode.
+
+References
+----------
+Hartigan, Hartigan: The dip test of unimodality. Annals of Statistics 13 (1985).
+Ashman, Bird, Zepf: Detecting bimodality in astronomical datasets. Astronomical Journal 108 (1994).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nap_core.geometry.neighbors import Table, centred, nearest
+from nap_core.types import NOISE, Float, Int, frozen_array
+
+N_NEAREST = 10
+"""Neighbours of an image that make its pattern and theirs neighbours."""
+
+N_CENTERS = 2
+"""Nearest centres whose patterns are neighbours in any case, so that an empty gap is looked at, too."""
+
+MIDDLES = (0.3, 0.5, 0.7)
+"""Widths of the middle that are looked at; half of each is an image's chance to lie there if all were evenly spread."""
+
+MOST_LEFT = 0.5
+"""A gap holds at most this share of what an even spread would put there; an arc of a circle holds .8 of it."""
+
+SIGNIFICANT = 0.01
+"""Level after correction for the pairs looked at; strict, as the clustering chose the emptiest places to cut at."""
+
+_MOST_SIDE = 200  # images of one pattern that are projected
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Gaps:
+    """Neighbouring patterns and what lies between them."""
+
+    first: Int  # [pair] pattern
+    second: Int  # [pair] pattern, larger than `first`
+    links: Int  # [pair] images that have one of the other pattern among their nearest; may be 0
+    filled: Float  # [pair] images in the middle, as a share of what an even spread puts there; 0 an empty gap
+    p_value: Float  # [pair] of so few under an even spread, corrected (Benjamini, Hochberg)
+    island: Int  # [pattern] numbered by size, the largest 0
+
+    def __post_init__(self) -> None:
+        for name in ("first", "second", "links", "island"):
+            object.__setattr__(self, name, frozen_array(getattr(self, name), np.int32))
+        for name in ("filled", "p_value"):
+            object.__setattr__(self, name, frozen_array(getattr(self, name), np.float32))
+        assert len(self.first) == len(self.second) == len(self.links) == len(self.filled) == len(self.p_value)
+
+    @property
+    def is_gap(self) -> NDArray[np.bool_]:
+        """[pair] whether a gap parts the two."""
+        found: NDArray[np.bool_] = (self.filled <= MOST_LEFT) & (self.p_value <= SIGNIFICANT)
+        return found
+
+    @property
+    def n_islands(self) -> int:
+        """Number of islands."""
+        return int(self.island.max(initial=-1)) + 1
+
+    @property
+    def apart(self) -> NDArray[np.bool_]:
+        """[pattern] whether a gap parts it from every neighbour."""
+        joined = ~self.is_gap
+        alone = np.ones(len(self.island), bool)
+        alone[self.first[joined]] = alone[self.second[joined]] = False
+        return alone
+
+    def fullest(self) -> tuple[Int, Float]:
+        """Return for each pattern the neighbour with least of a gap between, and `filled` there; `NOISE` and 0 where a
+        pattern has no neighbour.
+        """
+        neighbor, filled = np.full(len(self.island), NOISE, np.int32), np.zeros(len(self.island), np.float32)
+        for pair in np.argsort(self.filled, kind="stable"):
+            for here, there in ((self.first, self.second), (self.second, self.first)):
+                neighbor[here[pair]], filled[here[pair]] = there[pair], self.filled[pair]
+        return neighbor, filled
+
+
+def _side(rows: Table, own: Table, other: Table, most: int) -> Table:
+    """Return the at most `most` rows nearest to `other`, compared with their own centre."""
+    if len(rows) <= most:
+        return rows
+    toward = rows @ (other - own)
+    return rows[np.argsort(-toward, kind="stable")[:most]]
+
+
+def _positions(rows: Table, other: Table) -> NDArray[np.float64]:
+    """Return where rows lie between their own centre, 0, and that of `other`, 1; each without a part in its centre."""
+    n = len(rows)
+    own = (rows.sum(axis=0) - rows) / max(1, n - 1)
+    line = other.mean(axis=0) - own
+    length = np.einsum("ij,ij->i", line, line)
+    along = np.einsum("ij,ij->i", rows - own, line)
+    place: Table = np.divide(along, length, out=np.full(n, 0.5), where=length > 0)
+    return place
+
+
+def between(a: Table, b: Table) -> tuple[float, float]:
+    """Return how filled the middle between two patterns is, and the p-value of that.
+
+    Parameters
+    ----------
+    a, b
+        [row, feature] at least two rows each.
+
+    Returns
+    -------
+    filled
+        0 an empty gap, 1 as many as in an even spread, at most 2 or so.
+    p_value
+        The least over `MIDDLES`, times their number.
+    """
+    from scipy.stats import binom
+
+    most = min(len(a), len(b), _MOST_SIDE)
+    center_a, center_b = a.mean(axis=0), b.mean(axis=0)
+    a, b = _side(a, center_a, center_b, most), _side(b, center_b, center_a, most)
+    place = np.concatenate([_positions(a, b), 1.0 - _positions(b, a)])
+    inside = [int((np.abs(place - 0.5) < width / 2).sum()) for width in MIDDLES]
+    chance = [float(binom.cdf(n, len(place), width / 2)) for n, width in zip(inside, MIDDLES, strict=True)]
+    return inside[0] / (len(place) * MIDDLES[0] / 2), min(1.0, min(chance) * len(MIDDLES))
+
+
+def _neighbors(values: NDArray[Any], label: NDArray[Any]) -> NDArray[np.int64]:
+    """Return [pattern, pattern] how many images of the one have an image of the other among their nearest."""
+    n_patterns = int(label.max(initial=NOISE)) + 1
+    near, _ = nearest(values, N_NEAREST)
+    links = np.zeros((n_patterns + 1, n_patterns + 1), np.int64)
+    pairs = np.unique(np.stack([np.repeat(np.arange(len(label)), near.shape[1]), label[near].ravel()], 1), axis=0)
+    np.add.at(links, (label[pairs[:, 0]], pairs[:, 1]), 1)
+    links = links[:-1, :-1]
+    return np.asarray(np.triu(links + links.T, 1), dtype=np.int64)
+
+
+def _next_centers(center: Table) -> NDArray[np.bool_]:
+    """Return [pattern, pattern], above the diagonal, whether either is among the other's nearest."""
+    near, _ = nearest(center, N_CENTERS)
+    found = np.zeros((len(center), len(center)), bool)
+    found[np.arange(len(center))[:, None], near] = True
+    return np.triu(found | found.T, 1)
+
+
+def _islands(first: NDArray[Any], second: NDArray[Any], size: NDArray[Any]) -> NDArray[np.int32]:
+    """Return [pattern] the component that the pairs join it to, the one with most images first."""
+    from scipy.sparse import coo_matrix
+    from scipy.sparse.csgraph import connected_components
+
+    n = len(size)
+    part = connected_components(coo_matrix((np.ones(len(first)), (first, second)), shape=(n, n)), directed=False)[1]
+    order = np.argsort(-np.bincount(part, weights=size), kind="stable")
+    number: Int = np.argsort(order)[part].astype(np.int32)
+    return number
+
+
+def gaps(values: NDArray[Any], label: NDArray[Any]) -> Gaps:
+    """Look for gaps between neighbouring patterns.
+
+    Parameters
+    ----------
+    values
+        [image, feature] as compared in the layer, before any reduction.
+    label
+        [image] pattern of each image; noise where it is assigned. Images that are `NOISE` are left out.
+    """
+    from scipy.stats import false_discovery_control
+
+    kept = label != NOISE
+    table, label = centred(values[kept]), label[kept]
+    n_patterns = int(label.max(initial=NOISE)) + 1
+    if n_patterns < 2:
+        nothing: Any = np.empty(0)
+        return Gaps(nothing, nothing, nothing, nothing, nothing, np.zeros(n_patterns, np.int32))
+    links = _neighbors(table, label)
+    group = [table[label == pattern] for pattern in range(n_patterns)]
+    center = np.stack([rows.mean(axis=0) for rows in group])
+    first, second = (side.astype(np.int32) for side in np.nonzero((links > 0) | _next_centers(center)))
+    found = np.array([between(group[a], group[b]) for a, b in zip(first, second, strict=True)]).reshape(-1, 2)
+    p_value = false_discovery_control(found[:, 1]) if len(found) else found[:, 1]
+    is_gap = (found[:, 0] <= MOST_LEFT) & (p_value <= SIGNIFICANT)
+    island = _islands(first[~is_gap], second[~is_gap], np.bincount(label, minlength=n_patterns))
+    return Gaps(first, second, links[first, second].astype(np.int32), found[:, 0], p_value, island)

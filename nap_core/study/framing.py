@@ -1,0 +1,114 @@
+"""A study's pictures as its network sees them, from the thumbnails that every study carries.
+
+A study on another machine has no image files, so its thumbnails must do. Small pictures were enlarged by a whole factor
+when the thumbnails were made; whether and by how much is found by asking the network: the framing whose activations
+agree best with those that the study holds is the right one.
+"""
+
+from __future__ import annotations
+
+import io
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nap_core.activations.pooling import pooled
+from nap_core.errors import StudyError
+from nap_core.explain.canvas import Canvas, canvas
+from nap_core.explain.reading import reading
+from nap_core.keys import digest
+from nap_core.study.folder import THUMBNAIL
+from nap_core.study.own_network import check_network
+from nap_core.study.study import Study
+from nap_core.types import Float
+
+if TYPE_CHECKING:
+    from PIL import Image
+    from torch import Tensor
+
+    from nap_core.inputs.models import Network
+
+FRAMING_VERSION = 1  # raised when the meaning of a stored framing changes
+_ASKED = 8  # pictures that the network is asked about
+_EXAMPLES = 64  # pictures that tell the range of an unknown preprocessing
+
+
+def framed_pictures(study: Study, network: Network, images: NDArray[Any]) -> Float:
+    """Return [image, channel, …] in [0, 1]: pictures of the study as the network's preprocessing frames them."""
+    inputs = _inputs(study, network, images, _factor(study, network))
+    found: Float = study_canvas(study, network).pictures(inputs).numpy()
+    return found
+
+
+def study_canvas(study: Study, network: Network) -> Canvas:
+    """Return the canvas of a study's network.
+
+    Raises
+    ------
+    StudyError
+        If it is not the study's network, or the study has no pictures.
+    """
+    factor = _factor(study, network)
+    some = np.linspace(0, study.n_images - 1, min(_EXAMPLES, study.n_images)).astype(int)
+    return canvas(network, _inputs(study, network, some, factor))
+
+
+def _inputs(study: Study, network: Network, images: NDArray[Any], factor: int) -> Tensor:
+    import torch
+
+    return torch.stack([network.preprocessing(_picture(study, int(image)).reduce(factor)) for image in images])
+
+
+def _picture(study: Study, image: int) -> Image.Image:
+    from PIL import Image
+
+    return Image.open(io.BytesIO(study.thumbnail(image))).convert("RGB")
+
+
+def _factor(study: Study, network: Network) -> int:
+    """Return by how much the thumbnails are larger than the pictures were."""
+    check_network(study, network)
+    if not study.has_pictures:
+        raise StudyError("This study holds activations without pictures, so nothing can be drawn for it.")
+    key = digest(
+        "framing",
+        activations=study.activations_key(study.layer_names[0]),
+        preprocessing=network.preprocessing.key,
+        version=FRAMING_VERSION,
+    )
+    entry = study.store.compute(key, lambda: {"factor": np.array(_best_factor(study, network))}, kind="framing")
+    return int(entry.arrays["factor"])
+
+
+def _best_factor(study: Study, network: Network) -> int:
+    some = np.linspace(0, study.n_images - 1, min(_ASKED, study.n_images)).astype(int)
+    sizes = {_picture(study, int(image)).size for image in some}
+    possible = [1, *(_factors(*sizes.pop()) if len(sizes) == 1 else ())]
+    if len(possible) == 1:
+        return 1
+    best: int = min(possible, key=lambda factor: _disagreement(study, network, some, factor))
+    return best
+
+
+def _factors(width: int, height: int) -> list[int]:
+    """Return the factors by which a thumbnail of this size may have been enlarged."""
+    whole = [factor for factor in range(2, max(width, height) + 1) if width % factor == height % factor == 0]
+    return [factor for factor in whole if THUMBNAIL // (max(width, height) // factor) == factor]
+
+
+def _disagreement(study: Study, network: Network, images: NDArray[Any], factor: int) -> float:
+    """Return how far the first layer's answers are from those the study holds; infinite where it takes no such size."""
+    import torch
+
+    layer = study.layers[0]
+    try:
+        inputs = _inputs(study, network, images, factor)
+        there = canvas(network, inputs)
+        with reading(network, [layer.name], there) as read, torch.no_grad():
+            raw = read(there.pictures(inputs)).raw[layer.name]
+    except (RuntimeError, ValueError):  # what torch and its modules raise for a size they do not take
+        return float("inf")
+    values = pooled(raw, layer.kind, study.about["pooling"]).cpu().numpy()
+    wanted = study.activations(layer.name).values[images]
+    return float(np.abs(values - wanted).mean()) if values.shape == wanted.shape else float("inf")
