@@ -15,6 +15,7 @@ page = st.navigation(
             st.Page("pages/map.py", title="Map"),
             st.Page("pages/flows.py", title="Flows"),
             st.Page("pages/image.py", title="Image"),
+            st.Page("pages/compare.py", title="Compare"),
             st.Page("pages/selection.py", title="Selection"),
         ],
         "Your own model": [

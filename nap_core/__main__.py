@@ -185,7 +185,8 @@ def _new_study(options: argparse.Namespace, config: ClusterConfig) -> Study:
             f"The forward pass never ran {', '.join(missing)}; choose a layer that the model uses."
         )
     chosen = [layer for name, layer in known.items() if name in wanted]
-    study = Study.create(options.study, network, images, chosen, pooling=options.pooling, config=config)
+    title = _demo_title(options.demo)
+    study = Study.create(options.study, network, images, chosen, pooling=options.pooling, config=config, title=title)
     study.extract(
         network, images, device=options.device, batch_size=options.batch_size, progress=reporter("activations")
     )
@@ -198,6 +199,12 @@ def _demo_layers(name: str | None) -> tuple[str, ...]:
     from nap_core.inputs.demos import DEMOS
 
     return DEMOS[name].layers
+
+
+def _demo_title(name: str | None) -> str:
+    from nap_core.inputs.demos import DEMOS
+
+    return DEMOS[name].title if name else ""
 
 
 def _imported_study(options: argparse.Namespace, config: ClusterConfig) -> Study:

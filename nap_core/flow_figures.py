@@ -76,10 +76,11 @@ def painted_classes(chart: FlowChart, classes: Classes) -> list[int]:
 def flow_options(
     chart: FlowChart,
     text: str,
-    statistics: RibbonStatistics,
+    statistics: RibbonStatistics | None = None,
     classes: Classes | None = None,
     *,
     by_class: bool = False,
+    opacity: Sequence[float] = (),
 ) -> dict[str, Any]:
     """Return the ECharts option of a Sankey: nodes and links in the order of `chart`, layer names above.
 
@@ -87,16 +88,18 @@ def flow_options(
     ----------
     text
         Colour of the labels, ``#rrggbb``.
-    classes
+    statistics, classes
         Told under the pointer, where given.
     by_class
         Colour bars and ribbons by their commonest class instead of by pattern; noise stays grey.
+    opacity
+        Per ribbon, in [0, 1]; where absent, all ribbons alike.
     """
     painted = classes if by_class else None
     series = {
         "type": "sankey",
         "data": _data(chart, classes, painted),
-        "links": _links(chart, statistics, classes, painted),
+        "links": _links(chart, statistics, classes, painted, opacity),
         "layoutIterations": 0,
         "nodeAlign": "left",
         "nodeGap": _gap(chart),
@@ -152,19 +155,24 @@ def _data(chart: FlowChart, classes: Classes | None, painted: Classes | None) ->
 
 
 def _links(
-    chart: FlowChart, statistics: RibbonStatistics, classes: Classes | None, painted: Classes | None
+    chart: FlowChart,
+    statistics: RibbonStatistics | None,
+    classes: Classes | None,
+    painted: Classes | None,
+    opacity: Sequence[float],
 ) -> list[dict[str, Any]]:
     links = []
     for i, ribbon in enumerate(chart.ribbons):
         source, target = chart.nodes[ribbon.source], chart.nodes[ribbon.target]
         said = f"{ribbon.count:,} images: {node_name(chart, source)} → {node_name(chart, target)}"
-        style = {}
+        style: dict[str, Any] = {"lineStyle": {"opacity": opacity[i]}} if len(opacity) else {}
         if classes:
             number, share = int(classes.majority.ribbon[i]), float(classes.majority.ribbon_share[i])
             said += _class_words(classes, number, share)
             if painted:
                 style = {"lineStyle": {"color": classes.color(number, share), "opacity": 0.45}}
-        said += f"<br>{float(statistics.lift[i]):.1f} × as many as by chance"
+        if statistics:
+            said += f"<br>{float(statistics.lift[i]):.1f} × as many as by chance"
         ends = {"source": str(ribbon.source), "target": str(ribbon.target), "value": ribbon.count}
         links.append({**ends, **style, "tooltip": {"formatter": said}})
     return links

@@ -128,7 +128,7 @@ def flow_chart(
     images: ArrayLike | None = None,
     assigned: bool = False,
 ) -> FlowChart:
-    """Lay out the flow of images through the patterns of a chain of layers.
+    """Lay out the flow of images through the patterns of a chain of layers; all speak of the same images.
 
     A pattern's place among the others of its layer comes from all images and all patterns, so that it stays where it
     is whatever is folded or followed.
@@ -147,23 +147,51 @@ def flow_chart(
         Put noise where it is assigned instead of into a node of its own.
     """
     raw = [patterns.assigned if assigned else patterns.label for patterns in chain]
-    kept = np.arange(chain[0].n_images) if images is None else np.unique(np.asarray(images, np.int64))
+    names, n_patterns = [patterns.layer for patterns in chain], [patterns.n_patterns for patterns in chain]
+    return label_chart(names, raw, n_patterns, most=most, fold_below=fold_below, unfolded=unfolded, images=images)
+
+
+def label_chart(
+    names: Sequence[str],
+    labels: Sequence[Int],
+    n_patterns: Sequence[int],
+    *,
+    most: int = 16,
+    fold_below: int = 0,
+    unfolded: Collection[str] = (),
+    images: ArrayLike | None = None,
+) -> FlowChart:
+    """Lay out the flow of images through groupings that need not be layers of one study.
+
+    Parameters
+    ----------
+    names
+        What stands above each column.
+    labels
+        Per column [image] pattern number or `NOISE`, the same image at the same place.
+    n_patterns
+        Number of patterns per column; colours follow from it.
+    most, fold_below, unfolded, images
+        As in `flow_chart`.
+    """
+    n_images = len(labels[0])
+    kept = np.arange(n_images) if images is None else np.unique(np.asarray(images, np.int64))
     nodes: list[Node] = []
-    node_of, drawn_in = (np.full((len(chain), chain[0].n_images), -1, np.int32) for _ in range(2))
+    node_of, drawn_in = (np.full((len(labels), n_images), -1, np.int32) for _ in range(2))
     n_folded = []
-    for layer, order in enumerate(orders(raw)):
-        fold = (len(order), 0) if chain[layer].layer in unfolded else (most, fold_below)
-        is_drawn, n = _drawn(raw[layer][kept], *fold)
+    for layer, order in enumerate(orders(labels)):
+        fold = (len(order), 0) if names[layer] in unfolded else (most, fold_below)
+        is_drawn, n = _drawn(labels[layer][kept], *fold)
         n_folded.append(n)
-        label = np.where(is_drawn, raw[layer][kept], OTHER)
+        label = np.where(is_drawn, labels[layer][kept], OTHER)
         new = _nodes(layer, label, [*(number for number in order if number != NOISE), OTHER, NOISE])
-        position = np.full(chain[layer].n_patterns + 2, -1, np.int32)  # OTHER and NOISE count from the end
+        position = np.full(n_patterns[layer] + 2, -1, np.int32)  # OTHER and NOISE count from the end
         position[[node.label for node in new]] = np.arange(len(new)) + len(nodes)
-        node_of[layer, kept], drawn_in[layer] = position[label], position[raw[layer]]
+        node_of[layer, kept], drawn_in[layer] = position[label], position[labels[layer]]
         nodes += new
     ribbons, ribbon_of = _ribbons(node_of, kept)
-    names, n_patterns = tuple(patterns.layer for patterns in chain), tuple(patterns.n_patterns for patterns in chain)
-    return FlowChart(names, n_patterns, tuple(n_folded), tuple(nodes), tuple(ribbons), node_of, drawn_in, ribbon_of)
+    shape = (tuple(names), tuple(n_patterns), tuple(n_folded), tuple(nodes), tuple(ribbons))
+    return FlowChart(*shape, node_of, drawn_in, ribbon_of)
 
 
 def _nodes(layer: int, label: Int, order: Sequence[int]) -> list[Node]:

@@ -191,7 +191,7 @@ def factor_names(name: str) -> dict[str, tuple[str, ...]]:
             "colour": shapes.COLOURS,
             "texture": shapes.TEXTURES,
             "ground": shapes.GROUNDS,
-            "watermark": ("without", "with"),
+            "watermark": ("no ring", "ring"),
         }
     return {"foreign": ("0 to 7", "8 or 9"), "trained": ("not seen", "seen in training")}
 

@@ -19,6 +19,7 @@ from nap_core.types import NOISE, Int, Patterns
 from nap_core.ui.gallery import pictures
 from nap_core.ui.grid import paged_pictures, picture_grid
 from nap_core.ui.notes import called, edit_note, notes_of
+from nap_core.ui.pins import pin_button
 from nap_core.ui.resources import go_to
 
 TYPICAL = 8  # images at either end
@@ -34,6 +35,7 @@ def pattern_detail(study: Study, patterns: Patterns, pattern: int, config: Clust
     with st.container(horizontal=True):
         if pattern != NOISE:
             edit_note(study, patterns.layer, pattern, config)
+        pin_button(study, patterns, pattern, config, key="opened")
         _downloads(study, members, config, f"{patterns.layer}-pattern-{pattern}".replace(":", "-unit-"))
     left, right = st.columns([3, 2], gap="large")
     with left:

@@ -42,7 +42,7 @@ def open_study(folder: Path | str) -> None:
     st.session_state[_CHOICE] = str(folder)
     st.session_state.setdefault(_RECENT, {}).pop(str(folder), None)
     st.session_state[_RECENT][str(folder)] = True  # the latest stands last
-    for about_another in ("clustering", "image", "upload"):
+    for about_another in ("clustering", "image", "upload", "right", "row"):
         st.query_params.pop(about_another, None)
     _write_address(str(folder))
 

@@ -10,7 +10,7 @@ from streamlit.testing.v1 import AppTest
 from nap_core.study import Study
 
 PAGES = Path(__file__).resolve().parents[2] / "pages"
-READING = ("overview.py", "patterns.py", "flows.py")
+READING = ("overview.py", "patterns.py", "flows.py", "compare.py")
 
 
 def opened(name: str, **state: object) -> AppTest:

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from nap_core.flows import OTHER, FlowChart, flow, flow_chart, orders
+from nap_core.flow_figures import flow_options
+from nap_core.flows import OTHER, FlowChart, flow, flow_chart, label_chart, orders
 from nap_core.types import NOISE, CondensedTree, Patterns
 from tests.oracles import contingency
 
@@ -160,3 +161,22 @@ def test_a_pattern_keeps_its_place_whatever_is_folded_or_followed(options: dict)
     for layer in range(3):
         here = [node.label for node in chart.nodes if node.layer == layer and node.label >= 0]
         assert here == [node.label for node in whole.nodes if node.layer == layer and node.label in here]
+
+
+def test_groupings_that_are_not_patterns_are_drawn_too() -> None:
+    left, right = np.array([1, 1, 3, NOISE]), np.array([0, 0, 0, 2])
+    chart = label_chart(("a", "b"), (left, right), (5, 3))  # patterns 0, 2 and 4 have no image here
+    assert sorted((node.layer, node.label, node.size) for node in chart.nodes) == [
+        (0, NOISE, 1),
+        (0, 1, 2),
+        (0, 3, 1),
+        (1, 0, 3),
+        (1, 2, 1),
+    ]
+    assert sorted(ribbon.count for ribbon in chart.ribbons) == [1, 1, 2]
+    links = flow_options(chart, "#000000", opacity=(0.1, 0.2, 0.3))["series"][0]["links"]
+    assert [link["lineStyle"]["opacity"] for link in links] == [0.1, 0.2, 0.3]
+    assert all(
+        f"{ribbon.count:,} images" in link["tooltip"]["formatter"]
+        for ribbon, link in zip(chart.ribbons, links, strict=True)
+    )
