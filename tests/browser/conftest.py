@@ -57,13 +57,13 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @contextmanager
-def served(cache: Path) -> Iterator[str]:
-    """Run the app while the block lasts; gives its address."""
+def served(cache: Path, *arguments: str) -> Iterator[str]:
+    """Run the app with `arguments` while the block lasts; gives its address."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     command = [sys.executable, "-m", "streamlit", "run", "app.py", "--server.address", "127.0.0.1"]
-    command += ["--server.port", str(port), "--server.headless", "true", "--server.fileWatcherType", "none"]
+    command += ["--server.port", str(port), "--server.headless", "true", "--server.fileWatcherType", "none", *arguments]
     server = subprocess.Popen(command, cwd=ROOT, env={**os.environ, "NAP_CACHE": str(cache)})
     address = f"http://127.0.0.1:{port}"
     try:
