@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -17,6 +18,7 @@ from nap_core.study.image import neighbours
 from nap_core.study.maps import atlas, has_layout, layout
 from nap_core.study.notes import Note
 from nap_core.types import NOISE, Int, Patterns
+from nap_core.ui.background import run_meanwhile
 from nap_core.ui.gallery import words
 from nap_core.ui.grid import paged_pictures
 from nap_core.ui.notes import called, notes_of
@@ -31,11 +33,9 @@ MOST_NAMES = 60
 
 def pick_method() -> str:
     """Let the reader choose between UMAP and principal components; kept in the address."""
-    words_of = {"umap": "UMAP: neighbours stay neighbours", "pca": "PCA: the directions of most variance"}
-    found = st.sidebar.radio(
-        "Layout", list(words_of), format_func=words_of.__getitem__, key="layout", bind="query-params"
-    )
-    return str(found)
+    about = {"UMAP": "neighbours stay neighbours", "PCA": "the directions of most variance"}
+    found = st.sidebar.radio("Layout", list(about), captions=list(about.values()), key="layout", bind="query-params")
+    return str(found).lower()
 
 
 def pick_color(study: Study) -> str:
@@ -100,11 +100,12 @@ def shown_layout(study: Study, layer: str, config: ClusterConfig, method: str) -
 
 def make_layout(study: Study, layer: str, config: ClusterConfig, method: str) -> None:
     """Make the layout that was asked for while its substitute is looked at, and show it then."""
-    if has_layout(study, layer, config, method):
-        return
-    with st.spinner(f"UMAP lays out {study.n_images:,} images; until then you see their principal components."):
-        layout(study, layer, config, method)
-    st.rerun()
+    if not has_layout(study, layer, config, method):
+        run_meanwhile(
+            f"{method} {study.folder} {study.patterns_key(layer, config)}",
+            partial(layout, study, layer, config, method),
+            f"UMAP lays out {study.n_images:,} images; until then you see their principal components.",
+        )
 
 
 def point_at(study: Study, image: int) -> None:

@@ -58,7 +58,7 @@ def class_words(study: Study, images: Int, most: int = 3) -> str:
     else:
         return ""
     counts = Counter(names).most_common()
-    told = ", ".join(f"{name} {n}" for name, n in counts[:most])
+    told = ", ".join(f"{f'class {name}' if name.isdecimal() else name} ({n:,})" for name, n in counts[:most])
     return told + (f" and {len(counts) - most} more" if len(counts) > most else "")
 
 

@@ -96,7 +96,9 @@ class _Reader:
 def main(arguments: list[str]) -> None:
     """Print a table of seconds."""
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks pages", description=__doc__)
-    parser.add_argument("--study", type=Path, default=Path(tempfile.gettempdir()) / "pages-study", help="made if absent")
+    parser.add_argument(
+        "--study", type=Path, default=Path(tempfile.gettempdir()) / "pages-study", help="made if absent"
+    )
     parser.add_argument("--images", type=int, default=10_000)
     parser.add_argument("--rounds", type=int, default=5)
     options = parser.parse_args(arguments)

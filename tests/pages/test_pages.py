@@ -139,6 +139,6 @@ def test_the_map_is_coloured_as_asked():
     assert "images into" in texts(test)
     test.segmented_control(key="color").set_value("class").run()
     assert not test.exception
-    test.sidebar.radio(key="layout").set_value("pca").run()
+    test.sidebar.radio(key="layout").set_value("PCA").run()
     assert not test.exception
     assert any("most" in caption.value for caption in test.caption)
