@@ -16,31 +16,22 @@ from nap_core.configs import ClusterConfig
 from nap_core.export import named, predicted
 from nap_core.flow_figures import (
     Classes,
-    flow_height,
-    flow_options,
-    flow_width,
-    node_name,
+    find_part,
+    flow_drawing,
     painted_classes,
-    ribbon_words,
 )
 from nap_core.flow_statistics import RibbonStatistics, majority, ribbon_statistics
-from nap_core.flows import OTHER, FlowChart, flow_chart
+from nap_core.flows import FlowChart, flow_chart
 from nap_core.keys import digest
 from nap_core.palette import OTHER_COLOR, pattern_color
 from nap_core.study import Study
 from nap_core.types import NOISE, Int
-from nap_core.ui.flow_filters import FlowChoice, Followed, follow_pattern, unfold
+from nap_core.ui.flow_answer import answer, choose_part, chosen_part, nothing_clicked
+from nap_core.ui.flow_component import flow_component
+from nap_core.ui.flow_filters import FlowChoice, Followed
 from nap_core.ui.gallery import chip
-from nap_core.ui.grid import paged_pictures
-from nap_core.ui.panels import class_words, in_common
 
 _MOST_CLASSES = 12  # in the legend
-_STYLE = """<style>
-.st-key-flow-chart{overflow-x:auto}
-.st-key-flow-chart>div{min-width:WIDTH}
-.nap-chip{display:inline-block;width:.8em;height:.8em;border-radius:3px;margin-right:.45em}
-.nap-legend{display:flex;flex-wrap:wrap;gap:2px 14px;font-size:13px}
-</style>"""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -118,24 +109,31 @@ def _commonest(names: Sequence[str]) -> tuple[float, str]:
 
 @st.fragment
 def clickable_flow(study: Study, drawn: DrawnFlow, *, by_class: bool) -> None:
-    """Show the chart and, beside it, the images of the node or ribbon that was clicked."""
-    chart, text = drawn.chart, "#e4e7eb" if st.context.theme.type == "dark" else "#1c2128"
-    st.html(_STYLE.replace("WIDTH", f"{flow_width(chart)}px"))
+    """Show the chart and, beside it, the images of the bar or ribbon that was clicked."""
+    chart, key = drawn.chart, f"flow-{drawn.key[:16]}-{by_class}"
     left, right = st.columns([3, 2], gap="medium")
     with left:
         if by_class and drawn.classes:
             _legend(chart, drawn.classes)
         with st.container(key="flow-chart"):
-            event = st.echarts_chart(
-                flow_options(chart, text, drawn.statistics, drawn.classes, by_class=by_class),
-                height=flow_height(chart),
-                key=f"flow-{drawn.key[:16]}",
-                on_select="rerun",
-                renderer="svg",
-                alt=f"Flow of {chart.n_followed} images through the patterns of {', '.join(chart.layers)}",
+            flow_component(
+                _drawing(key, drawn, by_class),
+                partial(chosen_part, study),
+                partial(choose_part, study),
+                label=f"Flow of {chart.n_followed} images through the patterns of {', '.join(chart.layers)}",
+                key=key,
             )
     with right:
-        _answer(study, drawn, clicked(event, chart))
+        part = find_part(chart, chosen_part(study))
+        if part is None:
+            nothing_clicked()
+        else:
+            answer(study, chart, drawn.statistics, part, key)
+
+
+@st.cache_resource(show_spinner=False, max_entries=32)
+def _drawing(key: str, _drawn: DrawnFlow, _by_class: bool) -> dict[str, Any]:
+    return flow_drawing(_drawn.chart, _drawn.statistics, _drawn.classes, by_class=_by_class)
 
 
 def _legend(chart: FlowChart, classes: Classes) -> None:
@@ -144,82 +142,5 @@ def _legend(chart: FlowChart, classes: Classes) -> None:
     if len(shown) > _MOST_CLASSES:
         chips.append(f"{len(shown) - _MOST_CLASSES} more classes")
     chips.append(chip(OTHER_COLOR, "no class has more than half"))
-    st.html(f"<div class='nap-legend'>{''.join(f'<span>{each}</span>' for each in chips)}</div>")
-
-
-def clicked(event: Any, chart: FlowChart) -> tuple[str, int] | None:
-    """Return ("node" or "edge", index) of the last click, or None; indices of an older chart do not count."""
-    selected = (event or {}).get("selection", {}).get("selected", [])
-    for part in selected:
-        kind, indices = part.get("data_type"), part.get("data_indices") or []
-        length = len(chart.nodes) if kind == "node" else len(chart.ribbons)
-        if kind in ("node", "edge") and indices and 0 <= indices[-1] < length:
-            return kind, int(indices[-1])
-    return None
-
-
-def described(chart: FlowChart, kind: str, index: int) -> str:
-    """Return a node or a ribbon in words."""
-    if kind == "node":
-        node = chart.nodes[index]
-        return f"{node_name(chart, node).capitalize()} of `{chart.layers[node.layer]}`"
-    ribbon = chart.ribbons[index]
-    source, target = chart.nodes[ribbon.source], chart.nodes[ribbon.target]
-    return (
-        f"From {node_name(chart, source)} of `{chart.layers[source.layer]}` "
-        f"to {node_name(chart, target)} of `{chart.layers[target.layer]}`"
-    )
-
-
-def _answer(study: Study, drawn: DrawnFlow, hit: tuple[str, int] | None) -> None:
-    if hit is None:
-        st.markdown("**Click a bar or a ribbon** to see exactly its images here.")
-        st.caption(
-            "A bar is a pattern, as high as it has images; a ribbon is the images that two patterns of neighbouring "
-            "layers share. Grey is in no pattern. Point at a ribbon to light its whole path."
-        )
-        return
-    (kind, index), chart = hit, drawn.chart
-    images = chart.node_members(index) if kind == "node" else chart.ribbon_members(index)
-    st.markdown(f"##### {described(chart, kind, index)}")
-    if kind == "edge":
-        st.markdown(
-            f"**{len(images):,} images**, {ribbon_words(drawn.statistics, index)}: {class_words(study, images)}"
-        )
-    else:
-        st.markdown(f"**{len(images):,} images**: {class_words(study, images)}")
-        _ways(chart, index)
-        _next_steps(chart, index)
-    key = f"{drawn.key[:16]}-{kind}-{index}"
-    with st.container(key="flow-images"):
-        paged_pictures(study, [int(i) for i in images], key=key, size=72, per_page=48)
-    with st.expander("What they have in common"):
-        in_common(study, images, key=key)
-
-
-def _ways(chart: FlowChart, node: int) -> None:
-    """Say from which bars a bar's images come and to which they go."""
-    come = [(ribbon.count, ribbon.source) for ribbon in chart.ribbons if ribbon.target == node]
-    go = [(ribbon.count, ribbon.target) for ribbon in chart.ribbons if ribbon.source == node]
-    told = [f"{word} {_named(chart, ends)}" for word, ends in (("From", come), ("To", go)) if ends]
-    st.caption(". ".join(told) + ".")
-
-
-def _named(chart: FlowChart, ends: Sequence[tuple[int, int]], most: int = 3) -> str:
-    largest = sorted(ends, key=lambda end: (-end[0], end[1]))
-    named = [f"{node_name(chart, chart.nodes[node])} ({count:,})" for count, node in largest[:most]]
-    rest = [f"{len(ends) - most} other bars"] if len(ends) > most else []
-    layer = chart.layers[chart.nodes[ends[0][1]].layer]
-    return f"`{layer}`: {', '.join([*named, *rest])}"
-
-
-def _next_steps(chart: FlowChart, index: int) -> None:
-    """Offer to draw what is folded, or to follow a bar alone; both change the address and so the whole page."""
-    node = chart.nodes[index]
-    layer = chart.layers[node.layer]
-    if node.label == OTHER:
-        label, change = f"Unfold: draw all patterns of {layer}", partial(unfold, layer)
-    else:
-        label, change = "Follow only these", partial(follow_pattern, layer, node.label)
-    if st.button(label, key=f"next-{layer}-{node.label}", on_click=change, type="tertiary"):
-        st.rerun()
+    spans = "".join(f"<span>{each}</span>" for each in chips)
+    st.html(f"<div style='display:flex;flex-wrap:wrap;gap:2px 14px;font-size:13px'>{spans}</div>")
