@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from nap_core.palette import ACCENT
+from nap_core.palette import ACCENT, OTHER_COLOR
 
 if TYPE_CHECKING:
     import numpy as np
@@ -100,4 +100,32 @@ def grid_figure(grid: Grid, *, low: float, high: float, form: str = ".2f") -> An
     names = {"tickmode": "array", "showgrid": False, "zeroline": False, "fixedrange": True}
     figure.update_xaxes(tickvals=list(range(n_columns)), ticktext=list(grid.columns), side="top", **names)
     figure.update_yaxes(tickvals=list(range(n_rows)), ticktext=list(grid.rows), autorange="reversed", **names)
+    return figure
+
+
+def spread_figure(
+    layers: Sequence[str], spread: NDArray[np.float32], others: NDArray[np.float32], name: str, most: int = 40
+) -> Any:
+    """Return over how many patterns a class is spread in every layer, as a line; the others in grey behind it.
+
+    Parameters
+    ----------
+    spread
+        [layer] effective number of patterns, from 1; 0 where the class is in none.
+    others
+        [class, layer] the same of other classes; at most `most` are drawn.
+    """
+    import plotly.graph_objects as go
+
+    figure = go.Figure()
+    for row in others[:: max(1, -(-len(others) // most))]:
+        line = {"color": OTHER_COLOR, "width": 1}
+        figure.add_scatter(x=layers, y=[float(v) or None for v in row], mode="lines", line=line, hoverinfo="skip")
+    values = [float(v) or None for v in spread]
+    told = "%{x}: spread over %{y:.1f} patterns<extra>" + name.replace("<", "‹") + "</extra>"
+    figure.add_scatter(x=layers, y=values, mode="lines+markers", line={"color": ACCENT, "width": 3}, hovertemplate=told)
+    figure = _quiet(figure, x="", y="patterns it is spread over", height=260)
+    ticks = [1, 2, 3, 5, 10, 20, 50, 100, 200, 500]
+    figure.update_yaxes(type="log", tickvals=ticks, ticktext=[str(tick) for tick in ticks])
+    figure.update_xaxes(type="category", range=[-0.2, len(layers) - 0.8], tickfont={"family": "monospace"})
     return figure

@@ -3,6 +3,7 @@
 import streamlit as st
 
 from nap_core.ui.flow_filters import pick_color, pick_flow, pick_followed
+from nap_core.ui.flow_layers import agreement_section, class_section
 from nap_core.ui.flow_panel import clickable_flow, drawn_flow
 from nap_core.ui.resources import current_study
 from nap_core.ui.widgets import group_missing, pick_clustering
@@ -26,3 +27,5 @@ if followed.images is not None and not len(followed.images):
 drawn = drawn_flow(study, config, choice, followed)
 space.markdown(drawn.headline)
 clickable_flow(study, drawn, by_class=by_class)
+class_section(study, config)
+agreement_section(study, config)

@@ -22,6 +22,7 @@ from nap_core.ui.resources import go_to
 
 _PART = "flow-part"
 MOST_WAYS = 4
+PICTURES = 24  # shown at a time
 
 
 def chosen_part(study: Study) -> str:
@@ -76,13 +77,13 @@ def answer(study: Study, chart: FlowChart, statistics: RibbonStatistics, part: t
         _ways(study, chart, index)
     _next_steps(study, chart, kind, index)
     key = f"{key}-{kind}-{index}"
-    with st.container(key="flow-images"):
-        paged_pictures(study, images.tolist(), key=key, size=72, per_page=48)
     common = st.expander("What they have in common", key="flow-common", on_change="rerun")
     if common.open:
         with common:
             in_common(study, images, key=key)
             _units(study, chart, kind, index, images)
+    with st.container(key="flow-images"):
+        paged_pictures(study, images.tolist(), key=key, size=72, per_page=PICTURES)
 
 
 def _wrong_words(study: Study, images: Int) -> str:
