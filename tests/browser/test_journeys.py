@@ -86,7 +86,7 @@ def test_newcomer_sees_the_built_in_study(page, app, cache):
     page.goto(app)
     page.get_by_text("images into").first.wait_for()
     page.get_by_role("link", name="Patterns").first.click()
-    page.locator("article .open").first.click()
+    page.locator("article .open").first.press("Enter")
     page.get_by_role("button", name="All patterns").wait_for()
     page.locator(".grid img").nth(6).wait_for()
     page.get_by_role("link", name="Flows").first.click()
