@@ -10,14 +10,15 @@ import streamlit as st
 
 from nap_core.errors import NapError
 from nap_core.export import predicted
-from nap_core.flow_figures import flow_height, flow_options
+from nap_core.flow_figures import find_part, flow_drawing
 from nap_core.flows import FlowChart, label_chart
 from nap_core.inputs.demos import DEMOS, factor_names, factors
 from nap_core.patterns.alignment import Mask
 from nap_core.study.comparison import Comparison, compare
 from nap_core.types import NOISE, Int
 from nap_core.ui.compare_choice import Side
-from nap_core.ui.flow_panel import clicked, described
+from nap_core.ui.flow_answer import described
+from nap_core.ui.flow_component import flow_component
 from nap_core.ui.grid import paged_pictures
 from nap_core.ui.panels import AMI, class_words
 from nap_core.ui.resources import chosen_study, show_error
@@ -138,22 +139,20 @@ def clickable_comparison(left: Side, right: Side, comparison: Comparison) -> Non
         (comparison.left.n_patterns, comparison.right.n_patterns),
         images=shown,
     )
-    text = "#e4e7eb" if st.context.theme.type == "dark" else "#1c2128"
     key = f"compare-{abs(hash((left.told, found.left_label.tobytes(), found.right_label.tobytes(), shown.tobytes())))}"
     moved = [found.moved[chart.ribbon_members(i)].mean() > 0.5 for i in range(len(chart.ribbons))]
     at_left, at_right = st.columns([1, 1], gap="medium")
     with at_left, st.container(key="compare-chart"):
-        event = st.echarts_chart(
-            flow_options(chart, text, opacity=[MOVED if is_so else STAYED for is_so in moved]),
-            height=flow_height(chart),
+        flow_component(
+            flow_drawing(chart, opacity=[MOVED if is_so else STAYED for is_so in moved]),
+            lambda: str(st.session_state.get(f"{key}-part", "")),
+            lambda part: st.session_state.update({f"{key}-part": part}),
+            label=_in_words(chart, found.moved[shown]),
             key=key,
-            on_select="rerun",
-            renderer="svg",
-            alt=_in_words(chart, found.moved[shown]),
         )
         st.caption("Pale ribbons: images that stayed in the same pattern. Strong ribbons: images that moved.")
     with at_right, st.container(key="compare-images"):
-        _answer(left, right, comparison, chart, event, key, shown)
+        _answer(left, right, comparison, chart, key, shown)
 
 
 def _shown(left: Side, comparison: Comparison) -> Int:
@@ -172,10 +171,8 @@ def _in_words(chart: FlowChart, moved: Mask) -> str:
     )
 
 
-def _answer(
-    left: Side, right: Side, comparison: Comparison, chart: FlowChart, event: Any, key: str, shown: Int
-) -> None:
-    hit = clicked(event, chart)
+def _answer(left: Side, right: Side, comparison: Comparison, chart: FlowChart, key: str, shown: Int) -> None:
+    hit = find_part(chart, st.session_state.get(f"{key}-part", ""))
     if hit is None:
         telling = _telling(left, right, comparison)
         title, chosen = "The images that moved", telling[np.isin(telling, shown)]

@@ -62,7 +62,8 @@ def test_a_drawing_is_plain_and_holds_the_way_of_every_image() -> None:
     chart = flow_chart(CHAIN, images=SUBSET, most=3)
     drawing = flow_drawing(chart, ribbon_statistics(chart), Classes(majority(chart, TARGET), "abcd"))
     assert json.loads(json.dumps(drawing)) == drawing
-    ways = np.frombuffer(base64.b64decode(drawing["followed"]), "<u4").reshape(2, len(SUBSET))
+    ways = np.frombuffer(base64.b64decode(drawing["followed"]), "<u2").reshape(2, len(SUBSET))
+    assert drawing["narrow"]
     for step, row in enumerate(ways):
         for ribbon, image in zip(row, SUBSET, strict=True):
             assert image in chart.ribbon_members(int(ribbon))
@@ -70,6 +71,13 @@ def test_a_drawing_is_plain_and_holds_the_way_of_every_image() -> None:
     assert len({part["part"] for part in (*drawing["bars"], *drawing["ribbons"])}) == len(chart.nodes) + len(
         chart.ribbons
     )
+
+
+def test_ribbons_may_be_paler_than_others() -> None:
+    chart = flow_chart(CHAIN)
+    wanted = np.linspace(0, 1, len(chart.ribbons)).round(2).tolist()
+    assert [ribbon["opacity"] for ribbon in flow_drawing(chart, opacity=wanted)["ribbons"]] == wanted
+    assert not any("chance" in ribbon["said"] for ribbon in flow_drawing(chart)["ribbons"])
 
 
 def test_colours_are_those_of_the_pattern_or_of_the_class() -> None:

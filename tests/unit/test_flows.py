@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from nap_core.flow_figures import flow_options
 from nap_core.flows import OTHER, FlowChart, flow, flow_chart, label_chart, orders
 from nap_core.types import NOISE, CondensedTree, Patterns
 from tests.oracles import contingency
@@ -174,9 +173,3 @@ def test_groupings_that_are_not_patterns_are_drawn_too() -> None:
         (1, 2, 1),
     ]
     assert sorted(ribbon.count for ribbon in chart.ribbons) == [1, 1, 2]
-    links = flow_options(chart, "#000000", opacity=(0.1, 0.2, 0.3))["series"][0]["links"]
-    assert [link["lineStyle"]["opacity"] for link in links] == [0.1, 0.2, 0.3]
-    assert all(
-        f"{ribbon.count:,} images" in link["tooltip"]["formatter"]
-        for ribbon, link in zip(chart.ribbons, links, strict=True)
-    )

@@ -5,7 +5,8 @@ const BAR = 14, LEFT = 4, RIGHT = 96, FAINT = 0.32, SVG = "http://www.w3.org/200
 export default function ({ data, parentElement, setTriggerValue }) {
   const root = parentElement.querySelector(".flow"), stage = root.querySelector(".stage"), card = root.querySelector(".card");
   const { bars, ribbons, layers, n } = data, steps = layers.length - 1;
-  const followed = new Uint32Array(Uint8Array.from(atob(data.followed), (letter) => letter.charCodeAt(0)).buffer);
+  const bytes = Uint8Array.from(atob(data.followed), (letter) => letter.charCodeAt(0)).buffer;
+  const followed = data.narrow ? new Uint16Array(bytes) : new Uint32Array(bytes);
   const part = new Map([...bars.map((bar, i) => [bar.part, ["bar", i]]), ...ribbons.map((r, i) => [r.part, ["ribbon", i]])]);
   let width = 0, chosen = data.chosen, groups = {}, drawn = [];
 
@@ -42,7 +43,7 @@ export default function ({ data, parentElement, setTriggerValue }) {
     // The thin ones last, so that they lie on top and can be pointed at.
     const order = [...ribbons.keys()].sort((a, b) => ribbons[b].size - ribbons[a].size);
     for (const i of order)
-      made("path", { d: band(ribbons[i]), fill: ribbons[i].color, "fill-opacity": FAINT, "data-part": ribbons[i].part }, groups.ribbons);
+      made("path", { d: band(ribbons[i]), fill: ribbons[i].color, "fill-opacity": ribbons[i].opacity ?? FAINT, "data-part": ribbons[i].part }, groups.ribbons);
     drawn = bars.map((bar) =>
       made("rect", { x: left(bar.layer), y: bar.y, width: BAR, height: Math.max(1, bar.height), fill: bar.color, "data-part": bar.part,
         tabindex: bar.part === (focused ?? bars[0].part) ? 0 : -1, role: "button", "aria-label": bar.said.replaceAll("\n", ", ") }, groups.bars));
