@@ -3,12 +3,13 @@
 Clustering cuts, whatever comes: UMAP and HDBSCAN's excess of mass part 1,000 rows of Gaussian noise into fifty
 "patterns" that hold three quarters of them. So each pattern is compared with the patterns next to it, in the layer's
 own space and not in the one that the reduction made, and with the images of no pattern put where they are assigned.
-On the line from one centre to the other (0 and 1) an even spread has 15 % of the images between 0.35 and 0.65; a gap
-has fewer. A centre never counts the image that is projected, else every small pattern would stand apart in many
-dimensions. Equally many images are taken of both, those nearest to the other, so that a long curved pattern is judged
-where it meets its neighbour. Patterns without a gap between them, directly or by way of others, share an island.
+The images are seen along the line from one centre, 0, to the other, 1: where a gap parts the two, far fewer lie halfway
+than around either centre. A centre never counts the image that is projected, else every small pattern would stand apart
+in many dimensions. Equally many images are taken of both, those nearest to the other, so that a long curved pattern is
+judged where it meets its neighbour. Patterns that no gap parts are put together, those with least of one first, until
+gaps part all that are left: the islands.
 
-The idea is that of the dip test, with the uniform distribution as the least favourable one that has a single mode.
+The idea is that of the dip test: one mode has no valley.
 
 References
 ----------
@@ -24,7 +25,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from nap_core.geometry.neighbors import Table, centred, nearest
+from nap_core.geometry.neighbors import Table, centred, nearest, pairwise
+from nap_core.geometry.spanning_tree import grown_tree
 from nap_core.types import NOISE, Float, Int, frozen_array
 
 N_NEAREST = 10
@@ -33,11 +35,11 @@ N_NEAREST = 10
 N_CENTERS = 2
 """Nearest centres whose patterns are neighbours in any case, so that an empty gap is looked at, too."""
 
-MIDDLES = (0.3, 0.5, 0.7)
-"""Widths of the middle that are looked at; half of each is an image's chance to lie there if all were evenly spread."""
+BAND = 0.15
+"""Half the width of the bands around 0, 0.5 and 1 in which images are counted."""
 
 MOST_LEFT = 0.5
-"""A gap holds at most this share of what an even spread would put there; an arc of a circle holds .8 of it."""
+"""A gap holds at most this share of the images around the emptier of the two centres."""
 
 SIGNIFICANT = 0.01
 """Level after correction for the pairs looked at; strict, as the clustering chose the emptiest places to cut at."""
@@ -52,8 +54,8 @@ class Gaps:
     first: Int  # [pair] pattern
     second: Int  # [pair] pattern, larger than `first`
     links: Int  # [pair] images that have one of the other pattern among their nearest; may be 0
-    filled: Float  # [pair] images in the middle, as a share of what an even spread puts there; 0 an empty gap
-    p_value: Float  # [pair] of so few under an even spread, corrected (Benjamini, Hochberg)
+    filled: Float  # [pair] images halfway over those around the emptier centre; 0 an empty gap, 1 none
+    p_value: Float  # [pair] of so few if halfway were as full, corrected (Benjamini, Hochberg)
     island: Int  # [pattern] numbered by size, the largest 0
 
     def __post_init__(self) -> None:
@@ -123,9 +125,9 @@ def between(a: Table, b: Table) -> tuple[float, float]:
     Returns
     -------
     filled
-        0 an empty gap, 1 as many as in an even spread, at most 2 or so.
+        Images halfway over those around the emptier centre: 0 an empty gap, 1 none.
     p_value
-        The least over `MIDDLES`, times their number.
+        Of so few halfway, if an image there were as likely as around that centre.
     """
     from scipy.stats import binom
 
@@ -133,9 +135,9 @@ def between(a: Table, b: Table) -> tuple[float, float]:
     center_a, center_b = a.mean(axis=0), b.mean(axis=0)
     a, b = _side(a, center_a, center_b, most), _side(b, center_b, center_a, most)
     place = np.concatenate([_positions(a, b), 1.0 - _positions(b, a)])
-    inside = [int((np.abs(place - 0.5) < width / 2).sum()) for width in MIDDLES]
-    chance = [float(binom.cdf(n, len(place), width / 2)) for n, width in zip(inside, MIDDLES, strict=True)]
-    return inside[0] / (len(place) * MIDDLES[0] / 2), min(1.0, min(chance) * len(MIDDLES))
+    first, halfway, second = ((np.abs(place - at) < BAND).sum() for at in (0.0, 0.5, 1.0))
+    around = int(min(first, second))
+    return float(halfway / max(1, around)), float(binom.cdf(halfway, halfway + around, 0.5))
 
 
 def _neighbors(values: NDArray[Any], label: NDArray[Any]) -> NDArray[np.int64]:
@@ -150,22 +152,39 @@ def _neighbors(values: NDArray[Any], label: NDArray[Any]) -> NDArray[np.int64]:
 
 
 def _next_centers(center: Table) -> NDArray[np.bool_]:
-    """Return [pattern, pattern], above the diagonal, whether either is among the other's nearest."""
+    """Return [pattern, pattern], above the diagonal, whether either is among the other's nearest.
+
+    The spanning tree of the centres is in it, so that every pattern is compared with another one in the end.
+    """
     near, _ = nearest(center, N_CENTERS)
     found = np.zeros((len(center), len(center)), bool)
     found[np.arange(len(center))[:, None], near] = True
+    tree = grown_tree(pairwise(center), np.zeros(len(center), np.float32))
+    found[tree[:, 0], tree[:, 1]] = True
     return np.triu(found | found.T, 1)
 
 
-def _islands(first: NDArray[Any], second: NDArray[Any], size: NDArray[Any]) -> NDArray[np.int32]:
-    """Return [pattern] the component that the pairs join it to, the one with most images first."""
-    from scipy.sparse import coo_matrix
-    from scipy.sparse.csgraph import connected_components
+def _islands(group: list[Table], first: Int, second: Int, found: NDArray[np.float64]) -> Int:
+    """Return [pattern] its island, the one with most images first.
 
-    n = len(size)
-    part = connected_components(coo_matrix((np.ones(len(first)), (first, second)), shape=(n, n)), directed=False)[1]
-    order = np.argsort(-np.bincount(part, weights=size), kind="stable")
-    number: Int = np.argsort(order)[part].astype(np.int32)
+    Again and again the two neighbours with least of a gap between become one, and are compared with their neighbours as
+    one: a few images on the border, too few to show a gap, then cannot chain together what a gap parts.
+    """
+    pattern = np.arange(len(group))
+    rows = dict(enumerate(group))
+    pairs = {(int(a), int(b)): (float(f), float(p)) for a, b, (f, p) in zip(first, second, found, strict=True)}
+    while waiting := [(f, pair) for pair, (f, p) in pairs.items() if f > MOST_LEFT or p > SIGNIFICANT]:
+        kept, gone = max(waiting, key=lambda pair: (pair[0], pair[1]))[1]
+        rows[kept] = np.concatenate([rows[kept], rows.pop(gone)])
+        pattern[pattern == gone] = kept
+        touched = {pair for pair in pairs if kept in pair or gone in pair}
+        others = {side for pair in touched for side in pair} - {kept, gone}
+        for pair in touched:
+            del pairs[pair]
+        for other in sorted(others):
+            pairs[min(kept, other), max(kept, other)] = between(rows[kept], rows[other])
+    size = np.array([len(rows.get(number, ())) for number in range(len(group))])
+    number: Int = np.argsort(np.argsort(-size, kind="stable"))[pattern].astype(np.int32)
     return number
 
 
@@ -193,6 +212,5 @@ def gaps(values: NDArray[Any], label: NDArray[Any]) -> Gaps:
     first, second = (side.astype(np.int32) for side in np.nonzero((links > 0) | _next_centers(center)))
     found = np.array([between(group[a], group[b]) for a, b in zip(first, second, strict=True)]).reshape(-1, 2)
     p_value = false_discovery_control(found[:, 1]) if len(found) else found[:, 1]
-    is_gap = (found[:, 0] <= MOST_LEFT) & (p_value <= SIGNIFICANT)
-    island = _islands(first[~is_gap], second[~is_gap], np.bincount(label, minlength=n_patterns))
+    island = _islands(group, first, second, found)
     return Gaps(first, second, links[first, second].astype(np.int32), found[:, 0], p_value, island)

@@ -64,8 +64,8 @@ def tree_of(space: Space, config: ClusterConfig) -> tuple[Index, Float]:
     return spanning_tree(space.place, config.min_samples, config.metric, group=space.group)
 
 
-def cut(space: Space, edge: Index, weight: Float, config: ClusterConfig) -> Clusters:
-    """Return the clusters by position; put back in image order by `labels_of`."""
+def cut(edge: Index, weight: Float, config: ClusterConfig) -> Clusters:
+    """Return the clusters of a tree by position, as `config` cuts it."""
     return clusters_of_tree(
         edge, weight, config.min_cluster_size, config.cluster_selection_method, config.cluster_selection_epsilon
     )
@@ -73,5 +73,5 @@ def cut(space: Space, edge: Index, weight: Float, config: ClusterConfig) -> Clus
 
 def labels_of(space: Space, config: ClusterConfig) -> NDArray[np.int32]:
     """Return [image] the labels of a fresh clustering of `space`, numbered as hdbscan does."""
-    found = cut(space, *tree_of(space, config), config)
+    found = cut(*tree_of(space, config), config)
     return found.label[np.argsort(space.order)]

@@ -12,7 +12,8 @@ from nap_core.patterns.clustering import compared, find_patterns
 from nap_core.patterns.gaps import Gaps, between, gaps
 from nap_core.types import Activations
 
-CUT = replace(RECIPES["covering"], reduction="pca", min_cluster_size=8)  # cuts whatever comes, as the default does
+# Cuts whatever comes, as the default does; by distance, as seen from its middle a curve is denser at its ends.
+CUT = replace(RECIPES["covering"], reduction="pca", row_l2=False)
 
 
 def cut(rows: np.ndarray) -> tuple[int, Gaps]:

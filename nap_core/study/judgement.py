@@ -1,0 +1,156 @@
+"""Is a layer's clustering to be believed: chance, other cuts, images of no pattern, and the view without patterns.
+
+Like everything in `nap_core.study.quality`, computed when asked for and kept.
+"""
+
+from __future__ import annotations
+
+from dataclasses import fields, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nap_core.configs import ClusterConfig
+from nap_core.keys import digest
+from nap_core.patterns.dial import N_DRAWS, Dial, dial
+from nap_core.patterns.directions import N_DIRECTIONS, Directions, Order, directions, ordered_by
+from nap_core.patterns.unplaced import Unplaced, unplaced
+from nap_core.patterns.verdict import N_PERMUTATIONS, LayerVerdict, verdict
+from nap_core.store import Entry
+from nap_core.study.properties import picture_properties
+from nap_core.study.quality import VERSION, kept_tree, layer_measures
+from nap_core.study.study import Study
+from nap_core.types import NOISE, Progress
+
+_CHANCE = ("chance_n_patterns", "chance_coverage", "chance_parted")
+_FACTS = ("n_patterns", "coverage", "n_islands", "parted", "clumping", "seed")
+_DIAL = [field.name for field in fields(Dial) if field.name != "method"]
+
+
+def _verdict_key(study: Study, layer: str, config: ClusterConfig) -> str:
+    patterns = study.patterns_key(layer, config)
+    return digest("verdict", patterns=patterns, n_permutations=N_PERMUTATIONS, version=VERSION)
+
+
+def _judged(layer: str, entry: Entry) -> LayerVerdict:
+    facts: dict[str, Any] = {name: entry.about[name] for name in _FACTS}
+    facts |= {name: entry.arrays[name] for name in _CHANCE}
+    return LayerVerdict(layer=layer, **facts)
+
+
+def known_verdict(study: Study, layer: str, config: ClusterConfig | None = None) -> LayerVerdict | None:
+    """Return the verdict that is stored already, or None."""
+    entry = study.store.get(_verdict_key(study, layer, config or study.config))
+    return None if entry is None else _judged(layer, entry)
+
+
+def layer_verdict(
+    study: Study, layer: str, config: ClusterConfig | None = None, progress: Progress | None = None
+) -> LayerVerdict:
+    """Return whether a layer has patterns or is a continuum; see `verdict`. Asks chance through the whole recipe."""
+    config = config or study.config
+
+    known = known_verdict(study, layer, config)
+    if known is not None:
+        return known
+    found = verdict(
+        study.activations(layer),
+        study.patterns(layer, config),
+        layer_measures(study, layer, config).gaps,
+        study.fitting(layer, config),
+        progress=progress,
+    )
+    about = {name: getattr(found, name) for name in _FACTS}
+    chance = {name: getattr(found, name) for name in _CHANCE}
+    study.store.put(_verdict_key(study, layer, config), chance, kind="layer verdict", layer=layer, **about)
+    return found
+
+
+def _dial_key(study: Study, layer: str, config: ClusterConfig) -> str:
+    content = {
+        "activations": study.activations_key(layer),
+        "config": replace(study.fitting(layer, config), cluster_selection_method="eom"),
+        "target": np.asarray(study.target),
+        "n_draws": N_DRAWS,
+    }
+    return digest("dial", version=VERSION, **content)
+
+
+def _turned(entry: Entry) -> Dial:
+    return Dial(
+        method=tuple(str(name) for name in entry.arrays["method"]),
+        **{name: entry.arrays[name] for name in _DIAL},
+    )
+
+
+def known_dial(study: Study, layer: str, config: ClusterConfig | None = None) -> Dial | None:
+    """Return the dial that is stored already, or None."""
+    entry = study.store.get(_dial_key(study, layer, config or study.config))
+    return None if entry is None else _turned(entry)
+
+
+def layer_dial(study: Study, layer: str, config: ClusterConfig | None = None, progress: Progress | None = None) -> Dial:
+    """Return what other cuts of the same tree give; see `dial`."""
+    config = config or study.config
+
+    def turned() -> dict[str, NDArray[Any]]:
+        space, edge, weight = kept_tree(study, layer, config)
+        found = dial(space, (edge, weight), study.fitting(layer, config), np.asarray(study.target), progress=progress)
+        return {name: np.asarray(getattr(found, name)) for name in ("method", *_DIAL)}
+
+    return _turned(study.store.compute(_dial_key(study, layer, config), turned, kind="dial", layer=layer))
+
+
+def layer_unplaced(study: Study, layer: str, config: ClusterConfig | None = None) -> Unplaced:
+    """Return why each image of no pattern is in none; see `unplaced`."""
+    config = config or study.config
+
+    def placed() -> dict[str, NDArray[Any]]:
+        space = kept_tree(study, layer, config)[0]
+        found = unplaced(space.values, study.patterns(layer, config).label, config.metric)
+        return {field.name: getattr(found, field.name) for field in fields(Unplaced)}
+
+    key = digest("unplaced", patterns=study.patterns_key(layer, config), version=VERSION)
+    return Unplaced(**study.store.compute(key, placed, kind="images of no pattern", layer=layer).arrays)
+
+
+def layer_directions(study: Study, layer: str, config: ClusterConfig | None = None) -> Directions:
+    """Return the leading directions of a layer; see `directions`."""
+    config = study.fitting(layer, config or study.config)
+
+    def found() -> dict[str, NDArray[Any]]:
+        leading = directions(study.activations(layer), config)
+        return {"score": leading.score, "share": leading.share}
+
+    compares = {name: getattr(config, name) for name in ("scaling", "center", "row_l2")}
+    key = digest("directions", activations=study.activations_key(layer), most=N_DIRECTIONS, version=VERSION, **compares)
+    kept = study.store.compute(key, found, kind="directions", layer=layer).arrays
+    return Directions(layer, kept["score"], kept["share"])
+
+
+def known_columns(study: Study, progress: Progress | None = None) -> dict[str, NDArray[Any]]:
+    """Return everything that is known of the images, by name: what is seen in them, classes, answers, own columns."""
+    columns: dict[str, NDArray[Any]] = {}
+    if study.has_pictures:
+        seen = picture_properties(study, progress=progress)
+        columns |= {**seen.values, "main colour": np.array(seen.colour)}
+    if (study.target != NOISE).any():
+        columns["class"] = _named(study.target, study.class_names)
+    if study.predictions is not None:
+        columns["the model's confidence"] = study.predictions.confidence
+        columns["the model's answer"] = _named(study.predictions.prediction, study.prediction_names)
+    return columns
+
+
+def _named(number: NDArray[Any], names: tuple[str, ...]) -> NDArray[Any]:
+    known = [*(names[i] if i < len(names) else str(i) for i in range(int(number.max(initial=NOISE)) + 1)), ""]
+    names_of: NDArray[Any] = np.array(known)[number]
+    return names_of
+
+
+def layer_orders(
+    study: Study, layer: str, config: ClusterConfig | None = None, progress: Progress | None = None
+) -> list[Order]:
+    """Return what orders the images along a layer's leading directions; see `ordered_by`."""
+    return ordered_by(layer_directions(study, layer, config), known_columns(study, progress))
