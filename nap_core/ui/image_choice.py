@@ -16,6 +16,7 @@ from nap_core.ui.selection import selected
 from nap_core.ui.uploads import Upload, upload_panel, uploads
 
 STUDY, OWN = "an image of the study", "a picture of your own"
+_LAST = "followed-image"
 EVERY, PICKED, WRONG, LEAVING = "all images", "selected", "misclassified", "leaving their class"
 
 
@@ -49,10 +50,12 @@ def _address(image: str | None = None, upload: str | None = None) -> None:
 
 def pick_image(study: Study, config: ClusterConfig) -> int:
     """Let the reader search an image or walk from one to the next; the address names it."""
-    asked = st.query_params.get("image")
+    last = st.session_state.setdefault(_LAST, {})
+    asked = st.query_params.get("image", last.get(str(study.folder)))
     if asked is not None and asked not in study.ids:
         st.warning(f"The study has no image {quoted(asked)}. Search for it, or follow the one below.")
     image = study.ids.index(asked) if asked in study.ids else telling_image(study, config)
+    last[str(study.folder)] = study.ids[image]
     left, middle, right = st.columns([3, 2, 2], vertical_alignment="bottom")
     word = left.text_input("Search", placeholder="file name or class", key="find-image", persist_state="session")
     sets = _sets(study, config)
@@ -68,6 +71,7 @@ def pick_image(study: Study, config: ClusterConfig) -> int:
     with right, st.container(horizontal=True):
         _step(study, "Previous", walk[walk < image][-1:], "Left")
         _step(study, "Next", walk[walk > image][:1], "Right")
+    _address(image=study.ids[image])
     if word.strip():
         _tell_found(study, walk, word.strip())
     return image
@@ -105,7 +109,7 @@ def _tell_found(study: Study, found: Int, word: str) -> None:
         st.info(f"No image here has {quoted(word)} in its name or class. Try another word, or walk through all images.")
         return
     st.caption(f"{len(found):,} images have {quoted(word)} in their name or class; click one to follow it.")
-    paged_pictures(study, found.tolist(), key=f"found-{word}", size=56, per_page=24)
+    paged_pictures(study, found.tolist(), key=f"found-{word}", size=56, per_page=15)
 
 
 def pick_upload(study: Study) -> Upload | None:

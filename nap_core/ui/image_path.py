@@ -19,6 +19,7 @@ from nap_core.study import Study
 from nap_core.study.image import Step
 from nap_core.study.notes import Note
 from nap_core.types import NOISE, Float, Int
+from nap_core.ui.flow_filters import follow_pattern, show_layers
 from nap_core.ui.gallery import open_image, pattern_title, picture_data
 from nap_core.ui.image_words import UNKNOWN, companies, leaving
 from nap_core.ui.map_panel import point_at
@@ -31,6 +32,7 @@ _path = st.components.v2.component(
     css=(_PARTS / "image_path.css").read_text(encoding="utf-8"),
     js=(_PARTS / "image_path.js").read_text(encoding="utf-8"),
 )
+FLOW_LAYERS = 4  # layers around the clicked one that the flows show
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -70,9 +72,12 @@ def _go(study: Study, followed: Followed, page: str, layer: str) -> None:
         if followed.image is not None:
             point_at(study, followed.image)
         st.switch_page("pages/map.py", query_params={"layer": layer})
-    label = next(step.label for step in followed.steps if step.layer == layer)
-    option = f"{layer}: {'no pattern' if label == NOISE else f'pattern {label}'}"
-    st.switch_page("pages/flows.py", query_params={"flow-pattern": option})
+    names, labels = [step.layer for step in followed.steps], [step.label for step in followed.steps]
+    place = names.index(layer)
+    first = max(0, min(place - 1, len(names) - FLOW_LAYERS))
+    show_layers(*names[first : first + FLOW_LAYERS])
+    follow_pattern(layer, labels[place])
+    st.switch_page("pages/flows.py")
 
 
 def _card(

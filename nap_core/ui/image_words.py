@@ -60,7 +60,8 @@ def lead(steps: Sequence[Step], own: int, names: Sequence[str], is_new: bool = F
     first = len(kept) - next((n for n, company in enumerate(reversed(kept)) if company != own), len(kept))
     if first == 0:
         return f"It is among {name} in every layer."
-    return f"It joins {name} in `{steps[first].layer}`" + (" and stays." if first < last else ".")
+    verb = "comes back to" if own in kept[:first] else "joins"
+    return f"It {verb} {name} in `{steps[first].layer}`" + (" and stays." if first < last else ".")
 
 
 def way(steps: Sequence[Step], own: int, names: Sequence[str], is_new: bool = False) -> str:

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from nap_core.inputs.models import Network
 
 _KEPT, _COUNT, _TOLD = "uploads", "uploads-count", "uploads-told"
-MOST_AT_ONCE, MOST_KEPT, LARGEST_MB = 24, 48, 30
+MOST_AT_ONCE, MOST_KEPT, LARGEST_MB = 16, 48, 20
 
 
 @dataclass(frozen=True, slots=True, eq=False)

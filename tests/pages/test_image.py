@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,9 @@ import pytest
 from PIL import Image
 from streamlit.testing.v1 import AppTest
 
-from nap_core.inputs.demos import demo_images
+from nap_core.activations.extract import network_layers
+from nap_core.configs import RECIPES
+from nap_core.inputs.demos import demo_images, demo_network
 from nap_core.study import Study
 
 PAGE = str(Path(__file__).resolve().parents[2] / "pages" / "image.py")
@@ -140,3 +143,21 @@ def test_unknown_study_is_a_sentence(tmp_path):
     test = opened(str(tmp_path / "gone"))
     assert not test.exception
     assert "There is no study in" in test.error[0].value
+
+
+def test_a_visitors_own_network_takes_pictures_while_it_is_loaded(tmp_path):
+    network = replace(demo_network("digits"), name="mine", source="weights from mine.safetensors")
+    images = demo_images("digits").limited(80)
+    layers = [layer for layer in network_layers(network, images) if layer.name in ("stage3", "logits")]
+    study = Study.create(tmp_path / "study", network, images, layers, config=RECIPES["published"])
+    study.extract(network, images, device="cpu")
+    study.cluster()
+    test = AppTest.from_file(PAGE, default_timeout=120)
+    test.session_state["study"] = str(study.folder)
+    test.query_params["upload"] = "new"
+    assert "Load the same weights on Setup" in texts(test.run())
+    test.session_state["own-network"] = network
+    test.run()
+    test.file_uploader[0].set_value([("three.png", png(images.picture(3)), "image/png")]).run()
+    assert not test.exception
+    assert "three.png" in headings(test)

@@ -49,6 +49,7 @@ def test_up_to_one_layer_with_its_class_from_the_next_among_another():
         ((RING, RING), "It is among its class, “ring”, in every layer."),
         ((MIXED, NOISE, RING, RING), "It joins its class, “ring”, in `c` and stays."),
         ((TRIANGLE, MIXED, RING), "It joins its class, “ring”, in `c`."),
+        ((RING, NOISE, RING), "It comes back to its class, “ring”, in `c`."),
         ((TRIANGLE, MIXED), "In no layer is it among its class, “ring”."),
         ((RING, MIXED, NOISE), "It is last among its class, “ring”, in `a`, and then in no pattern of one class."),
         ((NOISE, UNKNOWN), "It is in some pattern in 1 of 2 layers."),

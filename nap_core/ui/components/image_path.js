@@ -55,7 +55,7 @@ export default function ({ data, parentElement, setTriggerValue }) {
 
   function picture({ image, name, said, source, wrong, where }, color) {
     const title = [name, said, where].filter(Boolean).join(" · ");
-    const element = button(wrong ? "picture wrong" : "picture", source ? "" : name, title, () => setTriggerValue("image", image));
+    const element = button(wrong ? "picture wrong" : "picture", source ? "" : name.split("/").pop(), title, () => setTriggerValue("image", image));
     element.style.borderColor = color;
     if (source) element.append(Object.assign(made("img", ""), { src: source, alt: title, loading: "lazy" }));
     return element;
