@@ -127,7 +127,7 @@ def _company_words(company: int, followed: Followed, leaves: bool, names: Sequen
     name = f"“{named(company, names)}”"
     if leaves:
         return f"leaves for {name}"
-    return f"with its class, {name}" if company == followed.own and followed.image is not None else f"among {name}"
+    return "with its class" if company == followed.own and followed.image is not None else f"among {name}"
 
 
 def _kind(company: int, own: int) -> str:
