@@ -18,12 +18,13 @@ from nap_core.types import NOISE, Float
 from nap_core.ui.image_words import quoted
 from nap_core.ui.resources import go_to, show_error
 from nap_core.ui.setup_panel import own_network
+from nap_core.ui.visitor import visitor
 from nap_core.ui.widgets import show_progress
 
 if TYPE_CHECKING:
     from nap_core.inputs.models import Network
 
-_KEPT, _COUNT, _TOLD = "uploads", "uploads-count", "uploads-told"
+_COUNT, _TOLD = "uploads-count", "uploads-told"
 MOST_AT_ONCE, MOST_KEPT, LARGEST_MB = 16, 48, 20
 
 
@@ -41,8 +42,7 @@ class Upload:
 
 def uploads(study: Study) -> dict[int, Upload]:
     """Return number → picture that this visitor uploaded to the study, oldest first."""
-    kept: dict[int, Upload] = st.session_state.get(_KEPT, {}).get(str(study.folder), {})
-    return kept
+    return visitor().uploads.get(str(study.folder), {})
 
 
 def upload_panel(study: Study) -> int | None:
@@ -130,7 +130,7 @@ def _follow(study: Study, files: Sequence[Any]) -> int | None:
     st.session_state[_COUNT] = first + len(found.ids)  # empties the uploader, too: its key has the count in it
     fresh = {first + row: _upload(study, found, row) for row in range(len(found.ids))}
     kept = list((uploads(study) | fresh).items())[-MOST_KEPT:]
-    st.session_state.setdefault(_KEPT, {})[str(study.folder)] = dict(kept)
+    visitor().uploads[str(study.folder)] = dict(kept)
     return first
 
 

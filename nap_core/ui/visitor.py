@@ -47,6 +47,7 @@ class Visitor:
         self.network: Network | None = None
         self.images: ImageSet | None = None
         self.kept: dict[str, Any] = {}  # what was worked out about them, such as the list of layers
+        self.uploads: dict[str, dict[int, Any]] = {}  # study's folder → number → picture given to the Image page
         self._timer: threading.Timer | None = None
         _here[self.token] = self
 
@@ -90,6 +91,7 @@ class Visitor:
         """Let go of model, images and files."""
         self.network = self.images = self._timer = None
         self.kept.clear()
+        self.uploads.clear()
         if not self.is_local:
             _remove([visitors_folder() / self.token])
 

@@ -156,7 +156,7 @@ def test_a_visitors_own_network_takes_pictures_while_it_is_loaded(tmp_path):
     test.session_state["study"] = str(study.folder)
     test.query_params["upload"] = "new"
     assert "Load the same weights on Setup" in texts(test.run())
-    test.session_state["own-network"] = network
+    test.session_state["visitor"].take_network(network)
     test.run()
     test.file_uploader[0].set_value([("three.png", png(images.picture(3)), "image/png")]).run()
     assert not test.exception
