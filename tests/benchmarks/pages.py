@@ -19,9 +19,6 @@ from tests.browser.conftest import ARGUMENTS, served
 
 LAYERS = ("stage1", "stage2", "stage3", "stage4", "features", "logits")
 PAGES = ("Patterns", "Map", "Flows", "Selection", "Overview")
-BARS = """() => [...document.querySelectorAll(".st-key-flow-chart svg path")].map(e => e.getBoundingClientRect())
-.filter(b => b.width > 8 && b.width < 24 && b.height > 6 && b.bottom < innerHeight)
-.map(b => [b.x + b.width / 2, b.y + b.height / 2])"""
 SETTLED = "() => !document.querySelector('[data-testid=stStatusWidget],[data-testid=stSkeleton]')"
 
 
@@ -83,12 +80,11 @@ class _Reader:
         self.page.locator("button.open").first.wait_for()
 
     def click_flow(self, place: int) -> None:
-        self.page.wait_for_selector(".st-key-flow-chart svg path")
-        self.page.wait_for_timeout(1500)  # the chart moves into place
-        bars = self.page.evaluate(BARS)
+        bars = self.page.locator(".flow rect[data-part]")
+        bars.first.wait_for()
         old = self.page.get_by_test_id("stMain").inner_text()
         began = time.perf_counter()
-        self.page.mouse.click(*bars[place * 7 % len(bars)])
+        bars.nth(place * 7 % bars.count()).click()
         shown = "old => document.querySelector('[data-testid=stMain]').innerText !== old"
         self.wait("click in flows", began, shown, old)
 
