@@ -1,20 +1,70 @@
-"""The network that a study was made with, found again by what the study says of it."""
+"""The network that a study was made with, known by its fingerprint and found again by its name."""
 
 from __future__ import annotations
 
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from nap_core.errors import NapError, StudyError
-from nap_core.study.new_images import is_network_of
+from nap_core.errors import StudyError
 from nap_core.study.study import Study
 
 if TYPE_CHECKING:
     from nap_core.inputs.models import Network
 
 
+def is_network_of(study: Study, network: Network) -> bool:
+    """Whether the study was made with this network: the same architecture, weights and preprocessing."""
+    from nap_core.activations.extract import activations_key_of
+
+    model = study.about["model"]
+    if not model or model["fingerprint"] != network.fingerprint:
+        return False
+    layer, images = study.layer_names[0], study.images["fingerprint"]
+    return activations_key_of(network, images, layer, study.about["pooling"]) == study.activations_key(layer)
+
+
+def source_of_network(study: Study) -> str:
+    """Return where the study's network can be had again: "demo", "published" (a download, once), or nothing."""
+    from nap_core.inputs.demos import NETWORKS
+    from nap_core.inputs.zoo import MODELS
+
+    model = study.about["model"] or {"name": "", "source": ""}
+    if model["name"] in NETWORKS:
+        return "demo"
+    published = MODELS[model["name"]].weights if model["name"] in MODELS else ()
+    return "published" if model["source"].split(" ")[-1] in {weights.name for weights in published} else ""
+
+
+def network_again(study: Study) -> Network:
+    """Load the network of a study whose weights are shipped or published.
+
+    Raises
+    ------
+    StudyError
+        If its weights are neither; see `source_of_network`.
+    OfflineError
+        If published weights cannot be downloaded.
+    """
+    from nap_core.inputs.models import load_model
+
+    source = source_of_network(study)
+    if not source:
+        raise StudyError("The weights of the study's network are not published; load the file that it was made with.")
+    model = study.about["model"]
+    return load_model(model["name"], model["source"].split(" ")[-1] if source == "published" else None)
+
+
+def check_network(study: Study, network: Network) -> None:
+    """Raise `StudyError` unless the study was made with this network."""
+    if not is_network_of(study, network):
+        raise StudyError(
+            f"The study was made with another model than {network.name} as it is loaded now (weights or preprocessing "
+            "differ). Load the study's own model."
+        )
+
+
 def own_network(study: Study, model: str | None = None, weights: Path | str | None = None) -> Network:
-    """Return a study's network: a demo's or a published one by its name, any other by what is given.
+    """Return a study's network: loaded from what is given, else again by its name.
 
     Parameters
     ----------
@@ -28,41 +78,8 @@ def own_network(study: Study, model: str | None = None, weights: Path | str | No
     """
     from nap_core.inputs.models import load_model
 
-    about = study.about["model"]
-    if not about:
+    if not study.about["model"]:
         raise StudyError("This study holds activations made elsewhere, without a network; nothing can be run again.")
-    network = load_model(model, weights) if model or weights else _by_name(str(about["name"]), str(about["source"]))
+    network = load_model(model, weights) if model or weights else network_again(study)
     check_network(study, network)
     return network
-
-
-def check_network(study: Study, network: Network) -> None:
-    """Raise `StudyError` unless the study was made with this network."""
-    if not is_network_of(study, network):
-        raise StudyError(
-            f"The study was made with another model than {network.name} as it is loaded now (weights or preprocessing "
-            "differ). Give the study's own model and weights."
-        )
-
-
-def can_find_network(study: Study) -> bool:
-    """Whether the network can be had again by its name alone, without a download."""
-    from nap_core.inputs.demos import NETWORKS
-
-    return bool(study.about["model"]) and study.about["model"]["name"] in NETWORKS
-
-
-def _by_name(name: str, source: str) -> Network:
-    from nap_core.inputs.demos import NETWORKS
-    from nap_core.inputs.models import load_model
-    from nap_core.inputs.zoo import MODELS
-
-    if name in NETWORKS:
-        return load_model(name)
-    published = source.split()[-1] if source.startswith("torchvision's published weights") else ""
-    if name not in MODELS or not published:
-        raise StudyError(f"The study was made with {name} from {source}; give its model and weights to run it again.")
-    try:
-        return load_model(name, published)
-    except NapError as error:
-        raise StudyError(f"The study's network {name} cannot be had: {error} Give its weights file.") from error

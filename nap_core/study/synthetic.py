@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from nap_core.configs import ClusterConfig
 from nap_core.errors import ConfigError, UnknownNameError
-from nap_core.explain.autoencoder import FEWEST_IMAGES, generator, train_generator, usual_training
+from nap_core.explain.autoencoder import FEWEST_IMAGES, Training, generator, train_generator, usual_training
 from nap_core.explain.canvas import Canvas, ImageStatistics, image_statistics
 from nap_core.explain.check import Check, Target, check, logit_target, pattern_target, unit_target
 from nap_core.explain.maximize import USUAL_STEPS, FeatureImage, Moment, feature_image, maximize
@@ -109,16 +109,26 @@ def study_generator(study: Study, network: Network, name: str, progress: Progres
         )
     training = usual_training(there.size)
     layers = [layer for layer in study.layers if layer.kind != "unreadable"]
-    names = [layer.name for layer in layers]
-    facts, model = _facts_key(study, network), network.fingerprint
-    key = digest("generator", facts=facts, model=model, layers=names, training=training, version=FACTS_VERSION)
 
     def trained() -> dict[str, NDArray[Any]]:
         pictures = framed_pictures(study, network, np.arange(study.n_images))
         return train_generator(network, there, layers, pictures, training, progress=progress)
 
+    key = _generator_key(study, network, training)
     entry = study.store.compute(key, trained, kind="generator", training=asdict(training))
     return generator(there.shape, training.n_codes, entry.arrays)
+
+
+def _generator_key(study: Study, network: Network, training: Training) -> str:
+    names = [layer.name for layer in study.layers if layer.kind != "unreadable"]
+    facts, model = _facts_key(study, network), network.fingerprint
+    return digest("generator", facts=facts, model=model, layers=names, training=training, version=FACTS_VERSION)
+
+
+def has_generator(study: Study, network: Network) -> bool:
+    """Whether the auto-encoder is trained already."""
+    key = _generator_key(study, network, usual_training(study_canvas(study, network).size))
+    return study.store.path(key).is_dir()
 
 
 def _linear(study: Study, network: Network, there: Canvas) -> Generator:

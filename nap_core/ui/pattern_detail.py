@@ -35,6 +35,7 @@ def pattern_detail(study: Study, patterns: Patterns, pattern: int, config: Clust
     with st.container(horizontal=True):
         if pattern != NOISE:
             edit_note(study, patterns.layer, pattern, config)
+        _looks_for(study, patterns.layer, pattern)
         pin_button(study, patterns, pattern, config, key="opened")
         _downloads(study, members, config, f"{patterns.layer}-pattern-{pattern}".replace(":", "-unit-"))
     left, right = st.columns([3, 2], gap="large")
@@ -67,6 +68,13 @@ def _figures(study: Study, patterns: Patterns, pattern: int, members: Int) -> No
         if pattern != NOISE:
             about = "How long the pattern lasts while the tree is cut ever finer, from 0 to 1 (HDBSCAN persistence)."
             st.metric("Persistence", f"{patterns.persistence[pattern]:.2f}", help=about)
+
+
+def _looks_for(study: Study, layer: str, pattern: int) -> None:
+    """Lead to the synthetic images of a pattern of a whole layer."""
+    if pattern != NOISE and layer in study.layer_names and study.about["model"]:
+        address = {"layer": layer, "look-for": "pattern", "look-pattern": str(pattern)}
+        go_to("What it looks for", "maximize", key="to-maximize", **address)
 
 
 def _downloads(study: Study, images: Int, config: ClusterConfig, name: str) -> None:
@@ -193,6 +201,9 @@ def _units(study: Study, patterns: Patterns, pattern: int, config: ClusterConfig
     if rows and rows[0] < len(unit):
         chosen = str(int(unit[rows[0]]))
         go_to(f"Patterns of unit {chosen} alone", "patterns", key="of-unit", layer=whole, unit=chosen, view="cards")
+        if study.about["model"]:
+            address = {"layer": whole, "look-for": "unit", "look-unit": chosen}
+            go_to(f"What unit {chosen} looks for", "maximize", key="unit-looks-for", **address)
     else:
         st.caption("Choose a row to see what that unit alone treats alike.")
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import streamlit as st
 
@@ -13,16 +13,13 @@ from nap_core.export import named
 from nap_core.inputs.image_set import Skipped
 from nap_core.study import Study
 from nap_core.study.answers import plain
-from nap_core.study.new_images import NewImages, is_network_of, network_again, run_new_images, source_of_network
+from nap_core.study.new_images import NewImages, run_new_images
 from nap_core.types import NOISE, Float
 from nap_core.ui.image_words import quoted
-from nap_core.ui.resources import go_to, show_error
-from nap_core.ui.setup_panel import own_network
+from nap_core.ui.own_network import is_at_hand, network_of, offer_network
+from nap_core.ui.resources import show_error
 from nap_core.ui.visitor import visitor
 from nap_core.ui.widgets import show_progress
-
-if TYPE_CHECKING:
-    from nap_core.inputs.models import Network
 
 _COUNT, _TOLD = "uploads-count", "uploads-told"
 MOST_AT_ONCE, MOST_KEPT, LARGEST_MB = 16, 48, 20
@@ -47,56 +44,10 @@ def uploads(study: Study) -> dict[int, Upload]:
 
 def upload_panel(study: Study) -> int | None:
     """Let the visitor give pictures, or say why this study takes none; return the number of the first new one."""
-    if study.about["model"] is None:
-        st.info(
-            "This study was made of activations from elsewhere, so there is no network here that a new picture could "
-            "go through. Make a study of the model itself on Setup to follow pictures of your own."
-        )
-    elif _is_at_hand(study):
+    if study.about["model"] is not None and is_at_hand(study):
         return _take_files(study)
-    elif source_of_network(study) == "published":
-        _offer_published(study)
-    else:
-        st.info(
-            f"A new picture would go through the study's own network, {study.about['model']['name']}, which is not "
-            "loaded in this session. Load the same weights on Setup and come back; the study stays open."
-        )
-        go_to("Load the weights on Setup", "setup", key="to-setup")
+    offer_network(study, "A new picture would go through")
     return None
-
-
-def _own(study: Study) -> Network | None:
-    network = own_network()
-    return network if network is not None and is_network_of(study, network) else None
-
-
-def _is_at_hand(study: Study) -> bool:
-    """Whether pictures can be taken at once; the network itself is read with the first of them."""
-    is_loaded = study.about["model"]["fingerprint"] in st.session_state.get("published-networks", ())
-    return is_loaded or source_of_network(study) == "demo" or _own(study) is not None
-
-
-@st.cache_resource(show_spinner="Reading the network", max_entries=4)
-def _network_again(fingerprint: str, _study: Study) -> Network:
-    # Shipped and published weights alone, so all visitors may share them; a visitor's own stay in the session.
-    return network_again(_study)
-
-
-def _network(study: Study) -> Network:
-    return _own(study) or _network_again(study.about["model"]["fingerprint"], study)
-
-
-def _offer_published(study: Study) -> None:
-    name = study.about["model"]["name"]
-    st.info(f"A new picture goes through the study's own network, {name}, which is not loaded in this session.")
-    if st.button(f"Load {name} with its published weights", help="Downloaded by torchvision where they are not here."):
-        try:
-            _network(study)
-        except NapError as error:
-            show_error(error)
-            return
-        st.session_state.setdefault("published-networks", set()).add(study.about["model"]["fingerprint"])
-        st.rerun()
 
 
 def _take_files(study: Study) -> int | None:
@@ -120,7 +71,7 @@ def _follow(study: Study, files: Sequence[Any]) -> int | None:
     taken, late = files[:MOST_AT_ONCE], files[MOST_AT_ONCE:]
     try:
         images = images_from_bytes([file.getvalue() for file in taken], [file.name for file in taken])
-        found = run_new_images(study, _network(study), images, progress=show_progress("Through the network"))
+        found = run_new_images(study, network_of(study), images, progress=show_progress("Through the network"))
     except NapError as error:
         show_error(error)
         return None

@@ -13,7 +13,8 @@ from nap_core.inputs.demos import demo_images, demo_network
 from nap_core.inputs.images import images_from_bytes
 from nap_core.study import Study
 from nap_core.study.image import newcomers
-from nap_core.study.new_images import is_network_of, network_again, run_new_images, source_of_network
+from nap_core.study.new_images import run_new_images
+from nap_core.study.own_network import is_network_of, network_again, source_of_network
 
 
 def png(picture: Image.Image) -> bytes:
