@@ -2,6 +2,7 @@
 
 import streamlit as st
 
+from nap_core.ui.findings_panel import show_findings
 from nap_core.ui.network_strip import network_strip
 from nap_core.ui.overview import finding, heading, look_next, studied
 from nap_core.ui.panels import layer_summaries, layer_table
@@ -17,10 +18,13 @@ st.title(heading(study))
 st.markdown(studied(study))
 st.markdown(f"#### {finding(study, summaries)}")
 network_strip(study, summaries, config)
+standing_out = st.container()
 if summaries:
-    look_next(study, summaries, config)
+    look_next(summaries)
 with st.expander("All figures, layer by layer"):
     layer_table(summaries)
     st.caption(f"Patterns by recipe: {recipe_of(config)}.")
 for layer, problem in study.problems.items():
     st.warning(f"{layer}: {problem}")
+if summaries:
+    show_findings(standing_out, study, config)

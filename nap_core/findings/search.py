@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 import numpy as np
+from numpy.typing import NDArray
 
 from nap_core.findings.cues import cues
 from nap_core.findings.duplicates import duplicates
@@ -13,7 +15,7 @@ from nap_core.findings.layer_findings import dead_unit_findings, unchanged_layer
 from nap_core.findings.mislabels import mislabels
 from nap_core.findings.records import Evidence, Finding
 from nap_core.findings.separation import class_findings
-from nap_core.types import Progress
+from nap_core.types import NOISE, Progress
 
 KINDS: dict[str, str] = {
     "cue": "a mark that decides instead of the content",
@@ -57,8 +59,21 @@ def find_findings(evidence: Evidence, *, progress: Progress | None = None) -> tu
     if progress:
         progress(len(searches) + 1, len(searches) + 1)
     found = [one for one in found if one.kind != "errors" or marked[one.image].mean() < _EXPLAINED]
+    for mark, carries in zip(marks, carried, strict=True):
+        found = [_without_the_mark(evidence, one, mark, carries) if one.kind == "errors" else one for one in found]
     found.sort(key=lambda one: (-one.score, one.kind, one.layer, one.pattern))
     return tuple(one for i, one in enumerate(found) if _n_before(found, i) < MOST_PER_KIND)
+
+
+def _without_the_mark(evidence: Evidence, errors: Finding, mark: Finding, carries: NDArray[np.bool_]) -> Finding:
+    """Return errors with a word on a class that a mark stands for, if they are mostly its images without the mark."""
+    answers = evidence.answer[mark.image]
+    marked_as = int(np.bincount(answers[answers != NOISE], minlength=1).argmax())
+    lacking = float(((evidence.target[errors.image] == marked_as) & ~carries[errors.image]).mean())
+    if lacking < _EXPLAINED:
+        return errors
+    word = f" {lacking:.0%} of these are {evidence.class_name(marked_as)} without the mark that the others pass by."
+    return replace(errors, sentence=errors.sentence + word)
 
 
 def _n_before(found: Sequence[Finding], i: int) -> int:

@@ -60,6 +60,12 @@ def _ranked(values: NDArray[np.float64]) -> tuple[NDArray[np.float64], float]:
     return np.asarray(rankdata(values)), float((counts**3 - counts).sum())
 
 
+def _middle(rising: NDArray[np.float64]) -> float:
+    """Return the median of numbers that are sorted already."""
+    n = len(rising)
+    return float(rising[(n - 1) // 2] + rising[n // 2]) / 2
+
+
 def numeric_traits(label: Int, n_patterns: int, name: str, values: ArrayLike) -> list[Trait]:
     """Return one trait per pattern for a number, `q` not corrected yet; images whose value is NaN do not count.
 
@@ -90,10 +96,11 @@ def numeric_traits(label: Int, n_patterns: int, name: str, values: ArrayLike) ->
         delta = np.where(pairs > 0, 2 * above / pairs - 1, 0.0)
         z = np.where(spread > 0, (np.abs(above - pairs / 2) - 0.5) / spread, 0.0)
     p = np.minimum(2 * ndtr(-np.maximum(z, 0)), 1.0)
-    traits = []
+    traits, order = [], np.argsort(numbers, kind="stable")
+    rising, label = numbers[order], label[order]
     for pattern in np.flatnonzero(pairs > 0):
         mine = label == pattern
-        medians = float(np.median(numbers[mine])), float(np.median(numbers[~mine]))
+        medians = _middle(rising[mine]), _middle(rising[~mine])
         traits.append(Trait(int(pattern), name, "", float(delta[pattern]), 1.0, *medians, float(p[pattern])))
     return traits
 

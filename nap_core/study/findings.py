@@ -75,13 +75,13 @@ def findings(
 ) -> tuple[Finding, ...]:
     """Return what is worth a look in a study, ranked; searched when it is asked for the first time."""
     key = findings_key(study, config)
-    entry = study.store.get(key)
-    if entry is None:
-        found = find_findings(evidence(study, config, progress=progress), progress=progress)
-        about = [_without_images(one) for one in found]
-        arrays = {f"image_{i}": one.image for i, one in enumerate(found)}
-        entry = study.store.put(key, arrays, kind="findings", config=asdict(config or study.config), findings=about)
-    return _read(entry)
+    if (entry := study.store.get(key)) is not None:
+        return _read(study, entry)
+    found = find_findings(evidence(study, config, progress=progress), progress=progress)
+    about = [_without_images(one) for one in found]
+    arrays = {f"image_{i}": one.image for i, one in enumerate(found)}
+    study.store.put(key, arrays, kind="findings", config=asdict(config or study.config), findings=about)
+    return found
 
 
 def _without_images(one: Finding) -> dict[str, Any]:
@@ -96,9 +96,12 @@ def _without_images(one: Finding) -> dict[str, Any]:
     }
 
 
-def _read(entry: Entry) -> tuple[Finding, ...]:
-    return tuple(
-        Finding(image=entry.arrays[f"image_{i}"], **{**about, "note": tuple(about["note"])})
-        for i, about in enumerate(entry.about["findings"])
-        if about["kind"] in KINDS
-    )
+def _read(study: Study, entry: Entry) -> tuple[Finding, ...]:
+    """Return stored findings; left out are those that name what the study has not, as a bundle from anywhere may."""
+    found = []
+    for i, about in enumerate(entry.about["findings"]):
+        one = Finding(image=entry.arrays[f"image_{i}"], **{**about, "note": tuple(about["note"])})
+        is_here = one.kind in KINDS and one.layer in ("", *study.layer_names)
+        if is_here and len(one.image) and np.isin(one.image, np.arange(study.n_images)).all():
+            found.append(one)
+    return tuple(found)

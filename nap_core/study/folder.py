@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 FORMAT = 1
 THUMBNAIL = 128  # pixels, longer side
+SMALL_PICTURES = "small pictures"
+"""Kind of a stored result that is as large as the pictures and soon made again, so that no demo carries it."""
 _PICTURES = ("images.json", "thumbnails.json", "thumbnails.npy", "thumbnail_ends.npy")
 
 
@@ -110,12 +112,14 @@ def _unpack(packed: Any, store: Store) -> None:
 
 
 def pack_results(results: Path, to: Path) -> None:
-    """Write every stored result of a study into one compressed ``results.npz``, as the demos are shipped."""
+    """Write the stored results of a study into one compressed ``results.npz``, as the demos are shipped."""
     abouts: dict[str, Any] = {}
     arrays: dict[str, NDArray[Any]] = {}
     for about in sorted(results.glob("??/*/about.json")):
-        key = about.parent.name
-        abouts[key] = json.loads(about.read_text(encoding="utf-8"))
+        key, told = about.parent.name, json.loads(about.read_text(encoding="utf-8"))
+        if told["kind"] == SMALL_PICTURES:
+            continue
+        abouts[key] = told
         arrays |= {f"{key}/{name}": np.load(about.parent / f"{name}.npy") for name in abouts[key]["arrays"]}
     np.savez_compressed(to / "results.npz", abouts=np.array(json.dumps(abouts)), **arrays)  # type: ignore[arg-type]
 

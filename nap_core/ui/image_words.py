@@ -30,7 +30,12 @@ def leaving(steps: Sequence[Step], own: int) -> tuple[int, int]:
 
 def quoted(text: str) -> str:
     """Return a name as it stands, in quotation marks, where Markdown is read."""
-    return "“" + "".join(f"\\{sign}" if sign in r"\`*_{}[]()#+-.!|$~<>:" else sign for sign in text) + "”"
+    return f"“{verbatim(text)}”"
+
+
+def verbatim(text: str) -> str:
+    """Return a text as it stands, where Markdown is read."""
+    return "".join(f"\\{sign}" if sign in r"\`*_{}[]()#+-.!|$~<>:" else sign for sign in text)
 
 
 def lead(steps: Sequence[Step], own: int, names: Sequence[str], is_new: bool = False) -> str:

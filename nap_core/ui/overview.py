@@ -8,11 +8,9 @@ from itertools import pairwise
 import numpy as np
 import streamlit as st
 
-from nap_core.configs import ClusterConfig
 from nap_core.inputs.demos import DEMOS
 from nap_core.patterns.summary import LayerSummary
 from nap_core.study import Study
-from nap_core.study.answers import misclassified
 from nap_core.ui.resources import chosen_study, go_to
 
 CLEAR_RISE = 0.1
@@ -56,15 +54,9 @@ def finding(study: Study, summaries: Sequence[LayerSummary]) -> str:
     return f"{said}; they separate between `{before.layer}` ({before.ami:.2f}) and `{after.layer}` ({after.ami:.2f})."
 
 
-def look_next(study: Study, summaries: Sequence[LayerSummary], config: ClusterConfig) -> None:
-    """Offer the places worth a look: errors that gather, the flow, the map of the best layer."""
+def look_next(summaries: Sequence[LayerSummary]) -> None:
+    """Offer the places worth a look next: the map of the best layer, the flow."""
     best = max(summaries, key=lambda s: s.coverage if np.isnan(s.ami) else s.ami).layer
-    patterns, wrong = study.patterns(best, config), misclassified(study)
     with st.container(horizontal=True):
         go_to(f"Map of {best}", "map", key="next-map", layer=best)
         go_to("How images move between layers", "flows", key="next-flows")
-        if wrong.any() and patterns.n_patterns:
-            count = np.bincount(patterns.label[wrong & (patterns.label >= 0)], minlength=patterns.n_patterns)
-            most = int(count.argmax())
-            said = f"Pattern {most} of {best} holds {count[most]:,} of {int(wrong.sum()):,} errors"
-            go_to(said, "patterns", key="next-errors", layer=best, pattern=str(most))

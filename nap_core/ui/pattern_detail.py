@@ -21,6 +21,7 @@ from nap_core.ui.grid import paged_pictures, picture_grid
 from nap_core.ui.notes import called, edit_note, notes_of
 from nap_core.ui.pins import pin_button
 from nap_core.ui.resources import go_to
+from nap_core.ui.traits_panel import show_traits
 
 TYPICAL = 8  # images at either end
 
@@ -43,6 +44,7 @@ def pattern_detail(study: Study, patterns: Patterns, pattern: int, config: Clust
         _typical(study, patterns, pattern, members)
     with right:
         _how_firmly(study, patterns, pattern, members)
+    about = st.container()
     st.markdown("##### All its images")
     chosen = _filtered(study, members, key=f"{patterns.layer}-{pattern}")
     paged_pictures(study, chosen.tolist(), key=f"page-{patterns.layer}-{pattern}")
@@ -51,6 +53,8 @@ def pattern_detail(study: Study, patterns: Patterns, pattern: int, config: Clust
         _units(study, patterns, pattern, config)
     with right:
         _neighbours(study, patterns, pattern, config)
+    if pattern != NOISE:
+        show_traits(about, study, patterns, pattern, config)
 
 
 def _figures(study: Study, patterns: Patterns, pattern: int, members: Int) -> None:
