@@ -275,11 +275,13 @@ def _make_demos() -> None:
 
     from nap_core.inputs.demos import DEMOS, demo_study_folder
     from nap_core.study import Study
+    from nap_core.study.findings import findings
     from nap_core.study.folder import pack_results
 
     for name in DEMOS:
         with tempfile.TemporaryDirectory() as folder:
             run(parser().parse_args(["run", "--demo", name, "--study", folder, "--jobs", "1"]))
+            findings(Study.open(folder))
             shipped = demo_study_folder(name)
             shipped.mkdir(parents=True, exist_ok=True)
             shutil.copy(Study.open(folder).folder / "study.json", shipped)

@@ -1,8 +1,8 @@
 """A study as one file: a zip that opens again exactly, on any machine, with nothing of this one in it.
 
-In it are ``study.json``, ``images.json`` without the places of the original files, the thumbnails, the notes, and every
-finished result. Nothing is compressed: activations hardly shrink, thumbnails not at all, and so the size is known
-before a byte is written.
+In it are ``study.json``, ``images.json`` without the places of the original files, the thumbnails, the notes, the
+reader's table, and every finished result. Nothing is compressed: activations hardly shrink, thumbnails not at all, and
+so the size is known before a byte is written.
 
 A bundle may come from anybody, so opening one trusts nothing: names and sizes are checked before a byte is unpacked,
 and everything that pages read is read once, so that a bad bundle ends in a sentence and leaves nothing behind.
@@ -26,14 +26,16 @@ from PIL import Image
 from nap_core.errors import ArchiveError, NapError, StudyError
 from nap_core.inputs.archives import Limits, unpack
 from nap_core.store import ABOUT
+from nap_core.study.findings import findings, has_findings
 from nap_core.study.folder import FORMAT, THUMBNAIL
+from nap_core.study.properties import METADATA, kept_metadata
 from nap_core.study.study import Study
 
 BUNDLE_LIMITS = Limits(entries=20_000, bytes=4 * 2**30)
 LARGEST_JSON = 64 * 2**20
 _KEY = re.compile(r"[0-9a-f]{64}")
 _THUMBNAILS = ("thumbnails.npy", "thumbnail_ends.npy", "thumbnails.json")
-_TOP = ("study.json", "images.json", "notes.json", *_THUMBNAILS)
+_TOP = ("study.json", "images.json", "notes.json", METADATA, *_THUMBNAILS)
 _NAMES = re.compile(
     "|".join(map(re.escape, _TOP)) + r"|results/[0-9a-f]{2}/[0-9a-f]{64}/(about\.json|[A-Za-z0-9_-]{1,60}\.npy)"
 )
@@ -132,6 +134,9 @@ def _check(folder: Path) -> None:
     _check_thumbnails(study)
     _check_results(study)
     _check_notes(folder / "notes.json")
+    kept_metadata(study)
+    if has_findings(study):
+        findings(study)
 
 
 def _require(holds: bool, reason: str) -> None:

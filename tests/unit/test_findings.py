@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 
 import numpy as np
@@ -11,7 +12,8 @@ from nap_core.findings.mislabels import mislabels
 from nap_core.findings.records import Evidence, Finding, majority
 from nap_core.findings.search import KINDS, MOST_PER_KIND, find_findings
 from nap_core.study import Study
-from nap_core.study.findings import evidence, findings, has_findings
+from nap_core.study.findings import evidence, findings, findings_key, has_findings
+from nap_core.study.folder import SMALL_PICTURES, pack_results
 from nap_core.types import NOISE
 from tests.planted_findings import flipped, noise_evidence, score
 
@@ -163,3 +165,27 @@ def test_without_patterns_nothing_breaks(tmp_path):
 def test_majority_takes_the_first_of_equals():
     label, target = np.array([0, 0, 1, 1, NOISE]), np.array([2, 1, NOISE, NOISE, 0])
     assert majority(label, target, 2).tolist() == [1, NOISE]
+
+
+def test_what_a_demo_ships_has_the_findings_and_not_the_pictures(tmp_path):
+    study = Study.demo("digits")
+    findings(study)
+    pack_results(study.store.folder, tmp_path)
+    with np.load(tmp_path / "results.npz") as packed:
+        told = json.loads(str(packed["abouts"]))
+    shipped = {about["kind"] for about in told.values()}
+    assert {"findings", "image properties"} <= shipped
+    assert SMALL_PICTURES not in shipped
+    assert told[findings_key(study)]["findings"]
+
+
+def test_findings_that_name_what_is_not_there_are_left_out(tmp_path):
+    target = np.repeat(np.arange(3), 40)
+    values = (np.random.default_rng(0).normal(size=(120, 8)) + 6 * np.eye(3, 8)[target]).astype(np.float32)
+    study = Study.from_activations(tmp_path / "s", {"a": values, "b": values}, targets=target.tolist())
+    study.cluster()
+    (first, *_), about = findings(study), study.store.path(findings_key(study)) / "about.json"
+    kept = json.loads(about.read_text(encoding="utf-8"))
+    kept["findings"][0]["layer"] = "elsewhere"
+    about.write_text(json.dumps(kept), encoding="utf-8")
+    assert first.sentence not in [one.sentence for one in findings(study)]

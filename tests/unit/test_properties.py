@@ -12,7 +12,15 @@ from nap_core.errors import InputError
 from nap_core.inputs.demos import demo_images, factors
 from nap_core.inputs.properties import PROPERTIES, colour_names, image_properties, measured
 from nap_core.study import Study
-from nap_core.study.properties import picture_properties, properties_key
+from nap_core.study.bundle import pack_study, unpack_study
+from nap_core.study.properties import (
+    keep_metadata,
+    kept_metadata,
+    pattern_traits,
+    picture_properties,
+    properties_key,
+    property_columns,
+)
 
 RNG = np.random.default_rng(0)
 GRAIN = RNG.integers(60, 200, (48, 64, 3)).astype(np.uint8)
@@ -138,6 +146,34 @@ def test_a_study_measures_its_pictures_once():
     assert not asked
     np.testing.assert_array_equal(first.fingerprint, again.fingerprint)
     assert len(first.hue) == study.n_images
+
+
+def test_columns_of_a_study_say_what_its_patterns_share():
+    study, true = Study.demo("shapes"), factors("shapes")
+    columns = property_columns(study)
+    assert {"brightness", "main colour", "the model's confidence"} <= set(columns)
+    assert all(len(values) == study.n_images for values in columns.values())
+    patterns = study.patterns("features")
+    stars = int(np.bincount(patterns.label[(true["watermark"] == 1) & (patterns.label >= 0)]).argmax())
+    found = [trait for trait in pattern_traits(study, "features") if trait.pattern == stars]
+    assert found[0].words.startswith("busier in the corners than 9")
+    planted = {"ring": np.where(true["watermark"] == 1, "yes", "no")}
+    with_table = [trait for trait in pattern_traits(study, "features", metadata=planted) if trait.pattern == stars]
+    assert (with_table[0].name, with_table[0].category) == ("ring", "yes")
+
+
+def test_a_table_is_kept_with_its_study(tmp_path):
+    values = RNG.normal(size=(30, 4)).astype(np.float32)
+    study = Study.from_activations(tmp_path / "s", {"a": values}, ids=[f"{i}.png" for i in range(30)])
+    assert kept_metadata(study) == {}
+    keep_metadata(study, b"file,age\n3.png,7\n")
+    assert kept_metadata(study)["age"][3] == 7
+    study.cluster()
+    pack_study(study, tmp_path / "s.zip")
+    again = unpack_study(tmp_path / "s.zip", tmp_path / "again")
+    assert kept_metadata(again)["age"][3] == 7
+    keep_metadata(study, b"")
+    assert kept_metadata(study) == {}
 
 
 def test_a_study_without_pictures_says_so(tmp_path):
