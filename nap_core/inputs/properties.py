@@ -100,7 +100,9 @@ def _hue(pixels: Float) -> float:
 
 def _frame_rows(pixels: Float) -> int:
     """Return how many rows from the top are a frame: of one colour, and ended by a straight line."""
-    off = np.abs(pixels - np.median(pixels[0], axis=0)).max(axis=-1) > _FLAT
+    first_row = np.median(pixels[0], axis=0)
+    red, green, blue = (np.abs(pixels[..., i] - first_row[i]) > _FLAT for i in range(3))
+    off = red | green | blue  # far faster than a maximum over an axis of three
     touched = off.mean(axis=1)
     inside = np.flatnonzero(touched > 0.02)
     if not len(inside) or inside[0] == 0:
@@ -155,7 +157,8 @@ def measured(picture: Image.Image) -> tuple[list[float], float, int, NDArray[np.
     size = tuple(max(1, round(side * scale)) for side in picture.size)
     pixels = np.asarray(picture.resize((size[0], size[1]), Image.Resampling.BOX), np.float32)
     luma, edges = _luma(pixels), gradient(_luma(pixels))
-    chroma = (pixels.max(axis=-1) - pixels.min(axis=-1)) / 255
+    channels = pixels[..., 0], pixels[..., 1], pixels[..., 2]
+    chroma = (np.maximum.reduce(channels) - np.minimum.reduce(channels)) / 255
     sharp = np.asarray(picture, np.float32)
     facts = [luma.mean(), luma.std(), chroma.mean(), edges.mean(), _corners(edges), _border(sharp)]
     values = [*facts, picture.size[0] / picture.size[1], *_place(edges)]
