@@ -61,7 +61,7 @@ class Grid:
     values: NDArray[np.float32]  # [row, column]; NaN leaves a cell empty
 
 
-def grid_figure(grid: Grid, *, low: float, high: float, form: str = ".2f") -> Any:
+def grid_figure(grid: Grid, *, low: float, high: float, form: str = ".2f", text: str = "#1c2128") -> Any:
     """Return a table of cells, the darker the larger the number, with the numbers in them; a cell can be selected.
 
     A heatmap reports no click, so that a square of a scatter that nobody sees lies on every cell; its `customdata` is
@@ -73,6 +73,8 @@ def grid_figure(grid: Grid, *, low: float, high: float, form: str = ".2f") -> An
         Numbers of the palest and the strongest shade.
     form
         How numbers are written, as in `format`; where names or cells are too many, they are told on hover alone.
+    text
+        Colour of the numbers, ``#rrggbb``.
     """
     import plotly.graph_objects as go
 
@@ -83,7 +85,7 @@ def grid_figure(grid: Grid, *, low: float, high: float, form: str = ".2f") -> An
     heat = go.Heatmap(z=grid.values, zmin=low, zmax=high, colorscale=shades, showscale=False, hoverinfo="skip")
     heat.update(xgap=2, ygap=2)
     if n_columns <= MOST_NUMBERS:
-        heat.update(text=told, texttemplate="%{text}", textfont={"size": 12})
+        heat.update(text=told, texttemplate="%{text}", textfont={"size": 12, "color": text})
     cells = [(row, column) for row in range(n_rows) for column in range(n_columns)]
     hit = go.Scatter(
         x=[column for _, column in cells],
@@ -120,7 +122,9 @@ def spread_figure(
     figure = go.Figure()
     for row in others[:: max(1, -(-len(others) // most))]:
         line = {"color": OTHER_COLOR, "width": 1}
-        figure.add_scatter(x=layers, y=[float(v) or None for v in row], mode="lines", line=line, hoverinfo="skip")
+        figure.add_scatter(
+            x=layers, y=[float(v) or None for v in row], mode="lines", line=line, opacity=0.4, hoverinfo="skip"
+        )
     values = [float(v) or None for v in spread]
     told = "%{x}: spread over %{y:.1f} patterns<extra>" + name.replace("<", "‹") + "</extra>"
     figure.add_scatter(x=layers, y=values, mode="lines+markers", line={"color": ACCENT, "width": 3}, hovertemplate=told)

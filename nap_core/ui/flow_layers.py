@@ -85,19 +85,25 @@ def _about(spread: float) -> str:
 def _held(paths: ClassPaths, number: int, name: str) -> str:
     first, n = together_from(paths, number), int(paths.n_images[number])
     if first is None:
-        best = int(paths.main_share[:, number].argmax())
-        if paths.main[best, number] == NOISE:
-            return "None of its images is in a pattern of any layer."
-        share, where = float(paths.main_share[best, number]), f"pattern {paths.main[best, number]}"
-        return (
-            f"It is not together in the end: the pattern that holds most of it, {where} of `{paths.layers[best]}`, "
-            f"has {round(share * n):,} of its {n:,} images."
-        )
+        return _not_held(paths, number, n)
     last, share = len(paths.layers) - 1, float(paths.main_share[-1, number])
     return (
         f"From `{paths.layers[first]}` on one pattern holds at least {TOGETHER:.0%} of it; in `{paths.layers[last]}` "
         f"that is pattern {paths.main[last, number]} with {round(share * n):,} of its {n:,} images "
         f"and {paths.main_purity[last, number]:.0%} of that pattern are {name}."
+    )
+
+
+def _not_held(paths: ClassPaths, number: int, n: int) -> str:
+    best, share = int(paths.main_share[:, number].argmax()), paths.main_share[:, number]
+    if paths.main[best, number] == NOISE:
+        return "None of its images is in a pattern of any layer."
+    where, held = f"pattern {paths.main[best, number]} of `{paths.layers[best]}`", round(float(share[best]) * n)
+    if share[best] < TOGETHER:
+        return f"It is nowhere together: no pattern holds more of it than {where}, {held:,} of its {n:,} images."
+    return (
+        f"It is together in {where}, which holds {held:,} of its {n:,} images, but not in the end: no pattern of "
+        f"`{paths.layers[-1]}` holds more than {round(float(share[-1]) * n):,}."
     )
 
 
@@ -124,9 +130,10 @@ def agreement_section(study: Study, config: ClusterConfig) -> None:
         )
     shown = table.copy()
     shown[np.triu_indices(len(layers))] = np.nan
+    text = "#e4e7eb" if st.context.theme.type == "dark" else "#1c2128"
     with right:
         st.plotly_chart(
-            grid_figure(Grid(layers[1:], layers[:-1], shown[1:, :-1]), low=0, high=1),
+            grid_figure(Grid(layers[1:], layers[:-1], shown[1:, :-1]), low=0, high=1, text=text),
             key=_MATRIX,
             on_select=lambda: _show_pair(layers),
             selection_mode="points",

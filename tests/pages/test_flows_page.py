@@ -10,6 +10,7 @@ from streamlit.testing.v1 import AppTest
 
 from nap_core.study import Study
 from nap_core.study.answers import misclassified
+from nap_core.types import NOISE
 from nap_core.ui.flow_layers import path_words
 from tests.pages.test_pages import PAGES, texts
 
@@ -121,4 +122,9 @@ def test_a_class_is_told_in_words():
     assert "pattern 0 with 8 of its 8 images and 100% of that pattern are cat" in said
     other = path_words(class_paths([first, second], target), 1, "dog")
     assert "splits most between `a` and `b` (1.0 → 2.0)" in other
-    assert "pattern 4 of `a`, has 8 of its 8 images" in other
+    assert "together in pattern 4 of `a`, which holds 8 of its 8 images, but not in the end" in other
+    assert "no pattern of `b` holds more than 4" in other
+    apart = path_words(class_paths([second, second], target), 1, "dog")
+    assert "nowhere together: no pattern holds more of it than pattern 1 of `b`, 4 of its 8 images" in apart
+    lost = path_words(class_paths([patterns("c", [0, 1, 2, 3] * 2 + [NOISE] * 8)] * 2, target), 1, "dog")
+    assert "None of its images is in a pattern of any layer" in lost

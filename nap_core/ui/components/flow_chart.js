@@ -13,7 +13,8 @@ export default function ({ data, parentElement, setTriggerValue }) {
   for (const button of root.querySelectorAll("[data-save]")) button.onclick = () => save(button.dataset.save);
   const sized = new ResizeObserver(() => Math.max(stage.clientWidth, data.width) !== width && draw());
   draw();
-  sized.observe(stage);
+  root.sized?.disconnect();
+  (root.sized = sized).observe(stage);
 
   function made(kind, attributes, parent, text) {
     const element = document.createElementNS(SVG, kind);
@@ -35,8 +36,9 @@ export default function ({ data, parentElement, setTriggerValue }) {
 
   function draw() {
     width = Math.max(stage.clientWidth, data.width);
-    stage.querySelector("svg")?.remove();
-    const focused = root.focusedPart;
+    const old = stage.querySelector("svg"), focused = root.focusedPart;
+    const held = old && old.contains(root.getRootNode().activeElement);
+    old?.remove();
     const svg = made("svg", { width, height: data.height, viewBox: `0 0 ${width} ${data.height}`, role: "group", "aria-label": data.label }, stage);
     svg.setAttribute("font-family", getComputedStyle(root).fontFamily);
     for (const name of ["ribbons", "bars", "path", "names"]) groups[name] = made("g", { class: name }, svg);
@@ -61,6 +63,7 @@ export default function ({ data, parentElement, setTriggerValue }) {
     svg.addEventListener("focusin", (event) => event.target.dataset.part && light((root.focusedPart = event.target.dataset.part)));
     svg.addEventListener("focusout", () => light(chosen));
     light(chosen);
+    if (held) drawn.find((bar) => bar.dataset.part === focused)?.focus({ preventScroll: true });
   }
 
   // How many of a part's images each ribbon and each bar has.

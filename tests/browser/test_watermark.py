@@ -1,0 +1,92 @@
+"""The planted flaw of the shapes demo is found by clicking in the flow."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from nap_core.inputs.demos import factors
+from nap_core.study import Study
+from nap_core.study.answers import misclassified
+from tests.browser.test_journeys import settled, shown_images
+
+
+def click_bar(page, part: str) -> list[str]:
+    """Click a bar and return the names of the pictures that answer."""
+    page.locator(f".st-key-flow-chart rect[data-part='{part}']").click()
+    layer, label = part.rsplit(":", 1)
+    page.get_by_role("heading", name=f"Pattern {label} of {layer}").wait_for()
+    settled(page)
+    return [name for name in shown_images(page) if name]
+
+
+def test_the_ring_is_found_by_following_the_misclassified(page, app, cache):
+    page.goto(app)
+    page.get_by_text("images into").first.wait_for()
+    page.get_by_role("link", name="Flows").first.click()
+    page.locator(".st-key-flow-chart svg").wait_for()
+    study = Study.open(next((cache / "demos").glob("shapes-????????????")))
+    wrong, label = misclassified(study), study.patterns("features").label
+    triangle = study.target == study.class_names.index("triangle")
+    ring = dict(zip(study.ids, factors("shapes")["watermark"] == 1, strict=True))
+    astray, right = (int(np.bincount(label[kept & (label >= 0)]).argmax()) for kept in (triangle & wrong, triangle))
+    assert astray != right
+
+    page.locator(".st-key-flow-only").get_by_text("misclassified", exact=True).click()
+    page.get_by_text(f"{int(wrong.sum()):,} of 2,000 images").wait_for()
+    settled(page)
+    shown = click_bar(page, f"features:{astray}")
+    assert len(shown) == 24
+    assert all(ring[name] for name in shown)
+    page.get_by_text("What they have in common").click()
+    page.get_by_text("what the model sees").wait_for()
+    page.get_by_text("Compared with all other images, in").wait_for()
+
+    page.locator(".st-key-flow-only").get_by_text("misclassified", exact=True).click()
+    page.get_by_text("2,000 images through").wait_for()
+    settled(page)
+    shown = click_bar(page, f"features:{right}")
+    assert len(shown) == 24
+    assert not any(ring[name] for name in shown)
+
+
+def test_a_click_lights_exactly_its_images_in_all_layers(page, app):
+    study = Study.demo("shapes")
+    page.goto(f"{app}/flows?study=shapes")
+    page.locator(".st-key-flow-chart svg").wait_for()
+    settled(page)
+    click_bar(page, "features:3")
+    assert "part=features" in page.url
+    members = study.patterns("features").members(3)
+    read = "found => Object.fromEntries(found.map(text => text.textContent.split(' · ')))"
+    counts = page.locator(".st-key-flow-chart .names text").evaluate_all(read)
+    assert counts["3"] == str(len(members))
+    none = [int((study.patterns(layer).label[members] == -1).sum()) for layer in ("stage3", "stage4", "logits")]
+    assert counts["none"] in map(str, none)
+    page.reload()
+    page.get_by_role("heading", name="Pattern 3 of features").wait_for()
+
+
+def test_bars_are_reached_with_the_keyboard(page, app):
+    page.goto(f"{app}/flows?study=shapes")
+    bars = page.locator(".st-key-flow-chart rect[role=button]")
+    bars.first.wait_for()
+    settled(page)
+    bars.first.focus()
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("ArrowRight")
+    page.keyboard.press("Enter")
+    page.get_by_role("heading", name="of stage4").wait_for()
+    page.keyboard.press("Escape")
+    page.get_by_text("Click a bar or a ribbon").wait_for()
+
+
+def test_the_chart_is_downloaded_as_drawing_and_picture(page, app, tmp_path):
+    page.goto(f"{app}/flows?study=shapes")
+    page.locator(".st-key-flow-chart svg").wait_for()
+    settled(page)
+    for kind, start in (("SVG", b"<svg"), ("PNG", b"\x89PNG")):
+        with page.expect_download() as download:
+            page.locator(f".st-key-flow-chart button[data-save={kind.lower()}]").click()
+        download.value.save_as(tmp_path / kind)
+        assert (tmp_path / kind).read_bytes().startswith(start)
+        assert download.value.suggested_filename == f"flow.{kind.lower()}"
