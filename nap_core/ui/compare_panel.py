@@ -140,14 +140,15 @@ def clickable_comparison(left: Side, right: Side, comparison: Comparison) -> Non
         images=shown,
     )
     key = f"compare-{abs(hash((left.told, found.left_label.tobytes(), found.right_label.tobytes(), shown.tobytes())))}"
-    moved = [found.moved[chart.ribbon_members(i)].mean() > 0.5 for i in range(len(chart.ribbons))]
+    moved = found.moved
+    opacity = [MOVED if moved[chart.ribbon_members(i)].mean() > 0.5 else STAYED for i, _ in enumerate(chart.ribbons)]
     at_left, at_right = st.columns([1, 1], gap="medium")
     with at_left, st.container(key="compare-chart"):
         flow_component(
-            flow_drawing(chart, opacity=[MOVED if is_so else STAYED for is_so in moved]),
+            flow_drawing(chart, opacity=opacity),
             lambda: str(st.session_state.get(f"{key}-part", "")),
             lambda part: st.session_state.update({f"{key}-part": part}),
-            label=_in_words(chart, found.moved[shown]),
+            label=_in_words(chart, moved[shown]),
             key=key,
         )
         st.caption("Pale ribbons: images that stayed in the same pattern. Strong ribbons: images that moved.")
@@ -236,8 +237,22 @@ def agreement_by_layer(left: Side, right: Side) -> None:
             help="Adjusted Rand index over pairs of images: 1 the same grouping, 0 what chance would give.",
         ),
     }
-    st.dataframe(rows, hide_index=True, column_config=columns)
-    st.caption("Layers that both sides have grouped. Images in no pattern count as one group for AMI and ARI.")
+    key = f"agreement-{left.layer}-{right.layer}"
+    event = st.dataframe(
+        rows, hide_index=True, column_config=columns, on_select="rerun", selection_mode="single-row", key=key
+    )
+    st.caption(
+        "Choose a row to compare that layer. Shown are layers that both sides have grouped; images in no pattern "
+        "count as one group for AMI and ARI."
+    )
+    for row in event["selection"]["rows"]:
+        _open_layer(str(rows[row]["layer"]))
+
+
+def _open_layer(layer: str) -> None:
+    """Compare the layer of that name on both sides, and leave everything else as it is."""
+    kept = {name: st.query_params[name] for name in st.query_params if name not in ("right_layer", "row")}
+    st.switch_page("pages/compare.py", query_params={**kept, "layer": layer})
 
 
 def nothing_differs(comparison: Comparison) -> bool:
