@@ -16,7 +16,7 @@ from nap_core.inputs.demos import DEMOS, factor_names, factors
 from nap_core.patterns.alignment import Mask
 from nap_core.study.comparison import Comparison, compare
 from nap_core.types import NOISE, Int
-from nap_core.ui.compare_choice import Side
+from nap_core.ui.compare_choice import SAME_LAYER, Side
 from nap_core.ui.flow_answer import described
 from nap_core.ui.flow_component import flow_component
 from nap_core.ui.grid import paged_pictures
@@ -238,21 +238,20 @@ def agreement_by_layer(left: Side, right: Side) -> None:
         ),
     }
     key = f"agreement-{left.layer}-{right.layer}"
-    event = st.dataframe(
-        rows, hide_index=True, column_config=columns, on_select="rerun", selection_mode="single-row", key=key
+
+    def open_layer() -> None:
+        for row in st.session_state[key]["selection"]["rows"]:
+            layer, is_one_study = rows[row]["layer"], left.study.folder == right.study.folder
+            st.session_state["layer"], st.session_state["right_layer"] = layer, layer if is_one_study else SAME_LAYER
+            st.query_params.pop("row", None)
+
+    st.dataframe(
+        rows, hide_index=True, column_config=columns, on_select=open_layer, selection_mode="single-row", key=key
     )
     st.caption(
         "Choose a row to compare that layer. Shown are layers that both sides have grouped; images in no pattern "
         "count as one group for AMI and ARI."
     )
-    for row in event["selection"]["rows"]:
-        _open_layer(str(rows[row]["layer"]))
-
-
-def _open_layer(layer: str) -> None:
-    """Compare the layer of that name on both sides, and leave everything else as it is."""
-    kept = {name: st.query_params[name] for name in st.query_params if name not in ("right_layer", "row")}
-    st.switch_page("pages/compare.py", query_params={**kept, "layer": layer})
 
 
 def nothing_differs(comparison: Comparison) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from nap_core.errors import NapError
-from nap_core.ui.resources import chosen_study, open_study, opened_study, recent_studies
+from nap_core.ui.resources import arrive, chosen_study, open_study, opened_study, recent_studies
 from nap_core.ui.selection import tell_selection
 from nap_core.ui.visitor import visitor
 
@@ -13,6 +13,7 @@ from nap_core.ui.visitor import visitor
 def frame() -> None:
     """Let the reader change to another study, and tell the selection; silent where the study cannot be opened."""
     visitor()  # the session is there: what belongs to it stays
+    arrive()  # before a widget is drawn
     studies, chosen = recent_studies(), chosen_study()
     names = list(studies)
     st.sidebar.selectbox(

@@ -203,7 +203,7 @@ def _units(study: Study, patterns: Patterns, pattern: int, config: ClusterConfig
     rows = event["selection"]["rows"]
     whole = patterns.layer.partition(":")[0]
     if rows and rows[0] < len(unit):
-        chosen = str(int(unit[rows[0]]))
+        chosen = int(unit[rows[0]])
         go_to(f"Patterns of unit {chosen} alone", "patterns", key="of-unit", layer=whole, unit=chosen, view="cards")
         if study.about["model"]:
             address = {"layer": whole, "look-for": "unit", "look-unit": chosen}

@@ -17,7 +17,7 @@ from nap_core.study import Study
 from nap_core.ui.visitor import runs_locally, visitor
 
 FIRST = "shapes"
-_CHOICE, _RECENT = "study", "recent-studies"
+_CHOICE, _RECENT, _GOING = "study", "recent-studies", "going-to"
 MOST_RECENT = 8
 
 
@@ -172,7 +172,27 @@ def study_size(folder: str) -> int:
     return sum(file.stat().st_size for file in Path(folder).rglob("*") if file.is_file())
 
 
-def go_to(label: str, page: str, *, key: str, **address: str) -> None:
-    """Show a button that leads to another page, with `address` as its query."""
-    if st.button(label, key=key, icon=":material/arrow_forward:", type="tertiary"):
+def go_to(label: str, page: str, *, key: str, **address: str | int) -> None:
+    """Show a button that leads to another page, or to another place of this one, with `address` as its query."""
+    if st.button(
+        label, key=key, icon=":material/arrow_forward:", type="tertiary", on_click=_set_out, args=(page, address)
+    ):
+        arrive()
+
+
+def _set_out(page: str, address: dict[str, str | int]) -> None:
+    """Remember, in a callback, where a click leads; `arrive` goes there.
+
+    What a widget keeps in the address, only the widget may write: it is told its new value before it is drawn again.
+    """
+    chosen = {name: value for name, value in address.items() if name in st.session_state}
+    for name, value in chosen.items():
+        st.session_state[name] = value
+    st.session_state[_GOING] = page, {name: value for name, value in address.items() if name not in chosen}
+
+
+def arrive() -> None:
+    """Go where the last click leads, if it leads anywhere."""
+    page, address = st.session_state.pop(_GOING, ("", {}))
+    if page:
         st.switch_page(f"pages/{page}.py", query_params=address)

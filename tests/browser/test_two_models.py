@@ -65,3 +65,17 @@ def test_a_link_reopens_the_comparison_and_pins_stay(page, app):
     page.get_by_role("link", name="Compare").first.click()
     page.locator(".st-key-pinned-1").wait_for()
     assert page.locator(".st-key-pinned-1 img").count() > 3
+
+
+def test_a_row_of_the_table_opens_its_layer(page, app):
+    page.goto(f"{app}/compare")
+    page.get_by_text("Pinned patterns").wait_for()
+    settled(page)
+    table = page.locator("[data-testid=stDataFrame] .dvn-scroller").first
+    table.scroll_into_view_if_needed()
+    table.click(position={"x": 14, "y": 35 + 35 * 3 + 17})  # the box before the fourth layer
+    page.wait_for_url("**layer=stage4**")
+    settled(page)
+    told = page.locator("[data-testid=stMain]").inner_text()
+    assert re.search(r"Left: .*stage4", told)
+    assert re.search(r"Right: .*stage4", told)
