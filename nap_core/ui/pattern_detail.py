@@ -206,7 +206,7 @@ def _units(study: Study, patterns: Patterns, pattern: int, config: ClusterConfig
         chosen = int(unit[rows[0]])
         go_to(f"Patterns of unit {chosen} alone", "patterns", key="of-unit", layer=whole, unit=chosen, view="cards")
         if study.about["model"]:
-            address = {"layer": whole, "look-for": "unit", "look-unit": chosen}
+            address: dict[str, str | int] = {"layer": whole, "look-for": "unit", "look-unit": chosen}
             go_to(f"What unit {chosen} looks for", "maximize", key="unit-looks-for", **address)
     else:
         st.caption("Choose a row to see what that unit alone treats alike.")
