@@ -9,12 +9,17 @@ from nap_core.ui.setup_panel import own_images, own_network
 network, images = own_network(), own_images()
 st.title("Which layers?")
 if network is None or images is None:
-    st.info("Here you choose layers and run. It needs a model and images first.")
+    missing = " and ".join(what for what, given in (("a model", network), ("images", images)) if given is None)
+    st.info(f"Here you choose layers and run. It needs {missing} first.")
     go_to("Choose a model and images", "setup", key="setup")
     st.stop()
-st.markdown(f"**{network.name}** on **{len(images):,} images**, layers in the order in which an image passes them.")
-layers = choose_layers(network, layers_of(network, images))
-if not layers:
-    st.info("Choose at least one layer.")
-    st.stop()
-run_form(network, images, layers)
+st.caption(
+    "Every layer ticked gets groups of its own. The suggested ones end a stage each; the last one is the answer."
+)
+known = layers_of(network, images)
+tree, run = st.columns([3, 2], gap="large")
+with tree:
+    layers = choose_layers(network, known)
+with run:
+    st.markdown(f"**{network.name}** on **{len(images):,} images**, {images.source}.")
+    run_form(network, images, layers, known)

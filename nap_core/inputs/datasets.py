@@ -34,52 +34,79 @@ class Dataset:
     targets: str = ""  # torchvision's attribute: [image] class; "" where `pictures` holds it
     names: str = "classes"  # torchvision's attribute: the classes' names; "" where there are none
     by_train: bool = False  # the split is chosen by train=True or False
+    place: str = ""  # below the root, what is there once it was fetched
+    megabytes: int = 0  # downloaded for the first split
+    version: str = ""  # torchvision's `size`, where a set comes in several
 
 
 _TEST_FIRST = ("test", "train")
 _TVT = ("test", "val", "train")
 
 
-def _digits(title: str, size: str, names: str = "classes") -> Dataset:
-    return Dataset(title, size, _TEST_FIRST, "data", "targets", names, by_train=True)
+def _digits(title: str, size: str, place: str, megabytes: int, names: str = "classes") -> Dataset:
+    return Dataset(title, size, _TEST_FIRST, "data", "targets", names, by_train=True, place=place, megabytes=megabytes)
 
 
 DATASETS: dict[str, Dataset] = {
-    "MNIST": _digits("handwritten digits, grey, 28 × 28, 10 classes", "12 MB; 10,000 test and 60,000 train"),
-    "FashionMNIST": _digits("pieces of clothing, grey, 28 × 28, 10 classes", "31 MB; 10,000 test and 60,000 train"),
-    "KMNIST": _digits("cursive Japanese letters, grey, 28 × 28, 10 classes", "21 MB; 10,000 test and 60,000 train"),
-    "USPS": _digits("digits on envelopes, grey, 16 × 16, 10 classes", "9 MB; 2,007 test and 7,291 train", ""),
-    "CIFAR10": _digits("small photos of things, 32 × 32, 10 classes", "170 MB; 10,000 test and 50,000 train"),
-    "CIFAR100": _digits("small photos of things, 32 × 32, 100 classes", "169 MB; 10,000 test and 50,000 train"),
+    "MNIST": _digits(
+        "handwritten digits, grey, 28 × 28, 10 classes", "12 MB; 10,000 test and 60,000 train", "MNIST/raw", 12
+    ),
+    "FashionMNIST": _digits(
+        "pieces of clothing, grey, 28 × 28, 10 classes", "31 MB; 10,000 test and 60,000 train", "FashionMNIST/raw", 31
+    ),
+    "KMNIST": _digits(
+        "cursive Japanese letters, grey, 28 × 28, 10 classes", "21 MB; 10,000 test and 60,000 train", "KMNIST/raw", 21
+    ),
+    "USPS": _digits(
+        "digits on envelopes, grey, 16 × 16, 10 classes", "9 MB; 2,007 test and 7,291 train", "usps.t.bz2", 2, ""
+    ),
+    "CIFAR10": _digits(
+        "small photos of things, 32 × 32, 10 classes", "170 MB; 10,000 test and 50,000 train",
+        "cifar-10-batches-py", 170,
+    ),
+    "CIFAR100": _digits(
+        "small photos of things, 32 × 32, 100 classes", "169 MB; 10,000 test and 50,000 train",
+        "cifar-100-python", 169,
+    ),
     "SVHN": Dataset(
         "house numbers from the street, 32 × 32, 10 classes", "64 MB test (26,032), 182 MB train (73,257)",
-        _TEST_FIRST, "data", "labels", "",
+        _TEST_FIRST, "data", "labels", "", place="test_32x32.mat", megabytes=64,
     ),
     "STL10": Dataset(
-        "photos of things, 96 × 96, 10 classes", "2.6 GB; 8,000 test and 5,000 train", _TEST_FIRST, "data", "labels"
+        "photos of things, 96 × 96, 10 classes", "2.6 GB; 8,000 test and 5,000 train", _TEST_FIRST, "data", "labels",
+        place="stl10_binary", megabytes=2640,
     ),
     "Imagenette": Dataset(
-        "photos, ten easy classes of ImageNet", "1.5 GB; 3,925 val and 9,469 train", ("val", "train"), "_samples"
+        "photos, ten easy classes of ImageNet", "342 MB; 3,925 val and 9,469 train, shorter side 320",
+        ("val", "train"), "_samples", place="imagenette2-320", megabytes=342, version="320px",
     ),
     "EuroSAT": Dataset(
-        "land use seen by a satellite, 64 × 64, 10 classes", "94 MB; 27,000 pictures, no splits", ("all",), "samples"
+        "land use seen by a satellite, 64 × 64, 10 classes", "94 MB; 27,000 pictures, no splits", ("all",), "samples",
+        place="eurosat/2750", megabytes=94,
     ),
     "GTSRB": Dataset(
         "German traffic signs, 43 classes", "89 MB test (12,630), 188 MB train (26,640)",
-        _TEST_FIRST, "_samples", names="",
+        _TEST_FIRST, "_samples", names="", place="gtsrb/GTSRB", megabytes=89,
     ),
-    "DTD": Dataset("textures, 47 classes", "625 MB; 1,880 in each split", _TVT, "_image_files", "_labels"),
+    "DTD": Dataset(
+        "textures, 47 classes", "625 MB; 1,880 in each split", _TVT, "_image_files", "_labels",
+        place="dtd/dtd", megabytes=625,
+    ),
     "Flowers102": Dataset(
-        "flowers, 102 classes", "345 MB; 6,149 test, 1,020 val, 1,020 train", _TVT, "_image_files", "_labels"
+        "flowers, 102 classes", "345 MB; 6,149 test, 1,020 val, 1,020 train", _TVT, "_image_files", "_labels",
+        place="flowers-102/jpg", megabytes=345,
     ),
     "OxfordIIITPet": Dataset(
-        "cats and dogs, 37 breeds", "811 MB; 3,669 test and 3,680 trainval", ("test", "trainval"), "_images", "_labels"
+        "cats and dogs, 37 breeds", "811 MB; 3,669 test and 3,680 trainval", ("test", "trainval"), "_images", "_labels",
+        place="oxford-iiit-pet/images", megabytes=811,
     ),
     "FGVCAircraft": Dataset(
-        "aircraft, 100 variants", "2.7 GB; 3,333 in each split", _TVT, "_image_files", "_labels"
+        "aircraft, 100 variants", "2.7 GB; 3,333 in each split", _TVT, "_image_files", "_labels",
+        place="fgvc-aircraft-2013b/data", megabytes=2753,
     ),
     "Food101": Dataset(
-        "dishes, 101 classes", "5.0 GB; 25,250 test and 75,750 train", _TEST_FIRST, "_image_files", "_labels"
+        "dishes, 101 classes", "5.0 GB; 25,250 test and 75,750 train", _TEST_FIRST, "_image_files", "_labels",
+        place="food-101/images", megabytes=4997,
     ),
 }  # fmt: skip
 """Name in torchvision → what it is. A new entry is tested by existing."""
@@ -133,6 +160,8 @@ def _opened(name: str, about: Dataset, root: Path, split: str, download: bool) -
     chosen: dict[str, Any] = {"train": split == "train"} if about.by_train else {"split": split}
     if about.splits == ("all",):
         chosen = {}
+    if about.version:
+        chosen["size"] = about.version
     make = getattr(torchvision.datasets, name)
     try:
         return make(str(root), **chosen)  # what is there needs no network, and no second unpacking

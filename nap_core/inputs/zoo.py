@@ -45,6 +45,9 @@ class Published:
     name: str  # such as "IMAGENET1K_V1"
     preprocessing: Preprocessing
     n_classes: int
+    file: str  # its name where torchvision keeps downloads
+    size: int  # bytes, rounded to kilobytes
+    operations: float  # 10⁹ multiplications with an addition, per image
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +88,8 @@ class Architecture:
 
 def _architecture(name: str, entry: dict[str, Any]) -> Architecture:
     weights = tuple(
-        Published(w["name"], Preprocessing(**w["preprocessing"]), w["n_classes"]) for w in entry.pop("weights")
+        Published(**{**weights, "preprocessing": Preprocessing(**weights["preprocessing"])})
+        for weights in entry.pop("weights")
     )
     return Architecture(name=name, weights=weights, sketch=tuple(entry.pop("sketch")), **entry)
 
@@ -205,6 +209,13 @@ def imagenet_classes() -> tuple[str, ...]:
     return tuple(models.ResNet18_Weights.DEFAULT.meta["categories"])
 
 
+def weights_file(published: Published) -> Path:
+    """Return where torchvision keeps these weights once they are downloaded."""
+    from torch import hub
+
+    return Path(hub.get_dir()) / "checkpoints" / published.file
+
+
 def download(name: str, weights: str | None = None) -> Path:
     """Return the file of published weights, downloaded by torchvision unless a whole copy is there.
 
@@ -220,7 +231,7 @@ def download(name: str, weights: str | None = None) -> Path:
 
     published = MODELS[name].published(weights)
     url: str = models.get_model_weights(name)[published.name].url
-    target = Path(hub.get_dir()) / "checkpoints" / url.rpartition("/")[2]
+    target = weights_file(published)
     digest = _digest_in(target.name)
     if target.exists() and _is_whole(target, digest):
         return target
@@ -312,8 +323,14 @@ def _published(weights: Any) -> dict[str, Any] | None:
     transform, classes = weights.transforms(), weights.meta.get("categories")
     if not classes:
         return None
-    preprocessing = preprocessing_of(transform)
-    return {"name": weights.name, "n_classes": len(classes), "preprocessing": asdict(preprocessing)}
+    return {
+        "name": weights.name,
+        "n_classes": len(classes),
+        "preprocessing": asdict(preprocessing_of(transform)),
+        "file": weights.url.rpartition("/")[2],
+        "size": round(weights.meta["_file_size"] * 1e6),
+        "operations": weights.meta["_ops"],
+    }
 
 
 def describe(name: str) -> dict[str, Any]:

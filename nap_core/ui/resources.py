@@ -143,8 +143,12 @@ def show_error(error: NapError) -> None:
 
 def new_folder() -> Path:
     """Return a folder for a study: among this machine's, or on a server among the visitor's own, which end with it."""
-    studies = _own_studies() if runs_locally() else visitor().folder / "studies"
-    return studies / secrets.token_hex(8)
+    return studies_folder() / secrets.token_hex(8)
+
+
+def studies_folder() -> Path:
+    """Return where this visitor's studies are made."""
+    return _own_studies() if runs_locally() else visitor().folder / "studies"
 
 
 def is_deletable(folder: str) -> bool:

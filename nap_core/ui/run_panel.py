@@ -2,110 +2,153 @@
 
 from __future__ import annotations
 
+import json
+import shutil
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 import streamlit as st
 
 from nap_core.configs import POOLINGS, RECIPES
 from nap_core.errors import NapError
 from nap_core.study import Study
+from nap_core.study.running import Costs, Rehearsal, costs, rehearse, run_state
 from nap_core.types import LayerInfo
-from nap_core.ui.resources import new_folder, open_study, show_error
+from nap_core.ui.layer_tree import layer_tree
+from nap_core.ui.resources import new_folder, open_study, show_error, studies_folder
+from nap_core.ui.visitor import visitor
 from nap_core.ui.widgets import RECIPE_WORDS, remaining, show_progress, size_words
 
 if TYPE_CHECKING:
     from nap_core.inputs.images import ImageSet
     from nap_core.inputs.models import Network
 
-_LISTED, _RUN = "listed-layers", "run-folder"
-
 
 def layers_of(network: Network, images: ImageSet) -> tuple[LayerInfo, ...]:
-    """Return the model's layers in execution order; listed once per model and image size."""
+    """Return the model's layers in execution order; listed once per model and images."""
     from nap_core.activations.extract import network_layers
 
-    key = (network.fingerprint, images.fingerprint)
-    if st.session_state.get(_LISTED, (None,))[0] != key:
+    kept = visitor().kept
+    if "layers" not in kept:
         with st.spinner("One image through the model"):
-            st.session_state[_LISTED] = (key, network_layers(network, images))
-    found: tuple[LayerInfo, ...] = st.session_state[_LISTED][1]
+            kept["layers"] = network_layers(network, images)
+    found: tuple[LayerInfo, ...] = kept["layers"]
     return found
 
 
 def choose_layers(network: Network, layers: Sequence[LayerInfo]) -> list[LayerInfo]:
-    """Let the visitor choose layers; a sensible selection is made already."""
+    """Let the visitor tick layers; a sensible selection is made already."""
     from nap_core.activations.layers import suggest_layers
 
-    readable = [layer for layer in layers if layer.kind != "unreadable"]
-    suggested = [layer for layer in readable if layer.name in suggest_layers(tuple(layers))]
-    shapes = {layer.name: "×".join(map(str, layer.output_shape)) for layer in readable}
-    names = st.multiselect(
-        "Layers",
-        list(shapes),
-        default=[layer.name for layer in suggested],
-        format_func=lambda name: f"{name}  ·  {shapes[name]}",
-        key=f"layers-{network.fingerprint[:12]}",
-        persist_state="session",
-    )
-    with st.expander(f"All {len(layers)} layers in execution order"):
-        st.dataframe([_row(layer) for layer in layers], hide_index=True)
-    return [layer for layer in readable if layer.name in names]
+    names = layer_tree(layers, suggest_layers(tuple(layers)), key=f"layers-{network.fingerprint[:12]}")
+    return [layer for layer in layers if layer.name in names]
 
 
-def _row(layer: LayerInfo) -> dict[str, Any]:
-    shape = "×".join(map(str, layer.output_shape))
-    return {
-        "layer": layer.name,
-        "type": layer.type,
-        "output": shape or layer.reason,
-        "units": layer.n_units,
-        "parameters": layer.n_parameters,
-    }
-
-
-def tell_forecast(network: Network, images: ImageSet, layers: Sequence[LayerInfo], pooling: str) -> None:
-    """Say what a run will cost, from a timed batch."""
-    from nap_core.activations.extract import forecast
-
-    key = f"forecast-{network.fingerprint}-{images.fingerprint}"
-    if key not in st.session_state:
-        st.session_state[key] = forecast(network, images, layers, pooling).seconds
-    stored = forecast_bytes(layers, pooling, len(images))
-    st.caption(
-        f"Forecast: {len(images):,} images through the model in about {remaining(st.session_state[key])}, "
-        f"then about {remaining(4 + len(layers) * len(images) / 1000)} of grouping; {size_words(stored)} are kept."
-    )
-
-
-def forecast_bytes(layers: Sequence[LayerInfo], pooling: str, n_images: int) -> int:
-    """Return how many bytes of activations a run keeps."""
-    from nap_core.activations.pooling import n_features
-
-    return 4 * n_images * sum(n_features(layer.output_shape, layer.kind, pooling) for layer in layers)
-
-
-def run_form(network: Network, images: ImageSet, layers: Sequence[LayerInfo]) -> None:
-    """Show pooling, recipe and limit, the forecast, and the button that runs."""
+def run_form(network: Network, images: ImageSet, layers: Sequence[LayerInfo], known: Sequence[LayerInfo]) -> None:
+    """Show what is chosen, pooling, recipe and limit, the forecast, and the button that runs."""
+    st.markdown(f"**{len(layers)} of {len(known)} layers** are looked at.")
     with st.expander("Pooling, recipe and number of images"):
         pooling = st.selectbox("Pooling", list(POOLINGS), help="How a feature map becomes one number (or two) per unit")
         recipe = st.radio("Recipe", list(RECIPES), format_func=lambda name: RECIPE_WORDS[name])
         most = st.number_input("At most so many images", 2, max(2, len(images)), max(2, len(images)))
     if most < len(images):
         images = images.limited(int(most))
-    tell_forecast(network, images, layers, pooling)
-    stopped = st.session_state.get(_RUN)
-    run = st.button("Continue the run" if stopped else "Run", type="primary")
+    stopped = unfinished(network, images)
+    if stopped is not None:
+        tell_stopped(stopped)
     space = st.empty()
-    if run:
+    run = st.button(
+        "Continue the run" if stopped else "Run", type="primary", disabled=not layers, key="run", width="stretch"
+    )
+    if not layers:
+        space.info("Tick at least one layer.")
+    elif run:
         with space.container():
-            _run(network, images, layers, pooling, recipe)
+            run_study(network, images, layers, pooling, recipe, stopped)
+    else:
+        with space.container():
+            told = _forecast(network, images, layers, pooling, recipe, known)
+            tell_forecast(told, len(images))
 
 
-def _run(network: Network, images: ImageSet, layers: Sequence[LayerInfo], pooling: str, recipe: str) -> None:
-    # The folder outlives a stop: the same button then continues where the last finished batch ended.
-    folder = st.session_state.setdefault(_RUN, new_folder())
-    st.button("Stop", help="What is finished is kept; the run continues there.")
+def _forecast(
+    network: Network,
+    images: ImageSet,
+    layers: Sequence[LayerInfo],
+    pooling: str,
+    recipe: str,
+    known: Sequence[LayerInfo],
+) -> Costs:
+    """Forecast the run; the rehearsal is made once per model, images and pooling."""
+    kept = visitor().kept
+    name = f"rehearsal-{pooling}"
+    if name not in kept:
+        with st.spinner("Rehearsing on a few images"):
+            kept[name] = rehearse(network, images, layers, pooling)
+    rehearsed: Rehearsal = kept[name]
+    return costs(rehearsed, len(images), layers, pooling, RECIPES[recipe], known)
+
+
+def tell_forecast(told: Costs, n_images: int) -> None:
+    """Say what a run will cost, and warn where the disk is too small."""
+    steps = (
+        f"{remaining(told.thumbnail_seconds + told.pass_seconds)} for {n_images:,} images through the model, "
+        f"{remaining(told.group_seconds)} for grouping"
+    )
+    st.markdown(f"Forecast: about **{remaining(told.seconds)}**")
+    st.caption(
+        f"{steps}. {size_words(told.stored_bytes)} are kept on the disk; about {size_words(told.memory_bytes)} of "
+        "memory are needed meanwhile. Rehearsed on a few of your images just now; expect half to double."
+    )
+    folder = studies_folder()
+    while not folder.exists():
+        folder = folder.parent
+    free = shutil.disk_usage(folder).free
+    if told.stored_bytes > free:
+        st.warning(f"Only {size_words(free)} are free on the disk. Choose fewer layers or images, or free some space.")
+
+
+def unfinished(network: Network, images: ImageSet) -> Study | None:
+    """Return this visitor's latest study of this model and these images that was stopped on its way."""
+    made = sorted(studies_folder().glob("*/study.json"), key=lambda about: -about.stat().st_mtime)
+    return next((study for about in made if (study := _stopped(about, network, images))), None)
+
+
+def _stopped(about: Path, network: Network, images: ImageSet) -> Study | None:
+    try:
+        told = json.loads(about.read_text(encoding="utf-8"))
+        is_same = told["images"]["fingerprint"] == images.fingerprint
+        if not is_same or told["model"]["fingerprint"] != network.fingerprint:
+            return None
+        study = Study.open(about.parent)
+        state = run_state(study)
+    except (NapError, OSError, ValueError, KeyError, TypeError):
+        return None
+    return study if state.n_grouped < state.n_layers else None
+
+
+def tell_stopped(study: Study) -> None:
+    """Say how far a run is that was stopped."""
+    state = run_state(study)
+    through = f"{state.n_done:,} of {state.n_images:,} images are through the model"
+    grouped = f"{state.n_grouped} of {state.n_layers} layers are grouped"
+    st.info(f"A run was stopped: {through}, {grouped}. It continues there.", icon=":material/pause_circle:")
+    st.progress(0.8 * state.n_done / max(1, state.n_images) + 0.2 * state.n_grouped / max(1, state.n_layers))
+
+
+def run_study(
+    network: Network,
+    images: ImageSet,
+    layers: Sequence[LayerInfo],
+    pooling: str,
+    recipe: str,
+    stopped: Study | None,
+) -> None:
+    """Run with progress, and open the study; what is finished stays when it is stopped."""
+    # The folder outlives a stop: the next run finds it and continues where the last finished batch ended.
+    folder = stopped.folder if stopped else new_folder()
+    st.button("Stop", help="What is finished is kept; the run continues there.", key="stop")
     try:
         config = RECIPES[recipe]
         reading = show_progress("1 of 3 · thumbnails")
@@ -115,7 +158,6 @@ def _run(network: Network, images: ImageSet, layers: Sequence[LayerInfo], poolin
     except NapError as error:
         show_error(error)
         return
-    del st.session_state[_RUN]
     open_study(folder)
     if len(problems) < len(layers):
         st.switch_page("pages/overview.py")
