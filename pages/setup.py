@@ -2,11 +2,16 @@
 
 import streamlit as st
 
+from nap_core.ui.published_panel import published_study
 from nap_core.ui.resources import go_to
 from nap_core.ui.setup_panel import choose_images, choose_model, own_images, own_network, tell_images, tell_model
 from nap_core.ui.studies_panel import import_activations, list_studies, open_file, open_folder, take_away
 
-WAYS = {"own": "Your model and images", "open": "Studies made before"}
+WAYS = {
+    "own": "Your model and images",
+    "published": "Published model and photos",
+    "open": "Studies made before",
+}
 
 st.title("Which model, which images?")
 way = st.segmented_control(
@@ -31,6 +36,9 @@ if way == "own":
         tell_images(own_images())
     if own_network() and own_images():
         go_to("Next: choose layers and run", "layers", key="next")
+elif way == "published":
+    st.caption("A real study at one click, for a machine with a network: nothing to prepare, nothing to upload.")
+    published_study()
 else:
     st.caption("Go on where you or somebody else stopped, and take the open study with you as one file.")
     listed, given = st.columns([3, 2], gap="large")

@@ -46,7 +46,7 @@ class Published:
     preprocessing: Preprocessing
     n_classes: int
     file: str  # its name where torchvision keeps downloads
-    size: int  # bytes, rounded to kilobytes
+    size: int  # bytes, to about a thousand
     operations: float  # 10⁹ multiplications with an addition, per image
 
 
@@ -328,7 +328,7 @@ def _published(weights: Any) -> dict[str, Any] | None:
         "n_classes": len(classes),
         "preprocessing": asdict(preprocessing_of(transform)),
         "file": weights.url.rpartition("/")[2],
-        "size": round(weights.meta["_file_size"] * 1e6),
+        "size": round(weights.meta["_file_size"] * 2**20),
         "operations": weights.meta["_ops"],
     }
 

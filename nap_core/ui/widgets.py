@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import Field, fields, replace
 from typing import Any
 
@@ -109,8 +109,8 @@ def group_missing(study: Study, layers: Sequence[str], config: ClusterConfig) ->
     space.empty()
 
 
-def show_progress(step: str) -> Progress:
-    """Return a progress that keeps a bar up to date: step, count, remaining time."""
+def show_progress(step: str, words: Callable[[float], str] = "{:,.0f}".format) -> Progress:
+    """Return a progress that keeps a bar up to date: step, count in `words`, remaining time."""
     bar, began, seen = st.progress(0.0, step), time.monotonic(), {"at": 0.0, "first": -1}
 
     def show(done: int, total: int) -> None:
@@ -122,7 +122,7 @@ def show_progress(step: str) -> Progress:
         seen["at"] = now
         fresh = done - seen["first"]
         left = f", about {remaining((now - began) / fresh * (total - done))} left" if fresh and done < total else ""
-        bar.progress(done / max(1, total), f"{step}: {done:,} of {total:,}{left}")
+        bar.progress(done / max(1, total), f"{step}: {words(done)} of {words(total)}{left}")
 
     return show
 
