@@ -105,32 +105,44 @@ def _existing(folder: Path) -> Path:
     return folder if folder.exists() or folder == folder.parent else _existing(folder.parent)
 
 
-def check_room(planned: Plan) -> None:
-    """Raise `StorageFullError` where the disk is too small for what is to be fetched."""
-    if planned.disk_bytes > planned.free_bytes:
+def check_room(folder: Path, needed: int) -> None:
+    """Raise `StorageFullError` where the disk of `folder` is too small for what is to be fetched."""
+    free = shutil.disk_usage(_existing(folder)).free
+    if needed > free:
         raise StorageFullError(
-            f"{MODELS[planned.model].title} on {planned.dataset} needs up to {planned.disk_bytes / 1e9:.1f} GB on the "
-            f"disk while it is unpacked, and {planned.free_bytes / 1e9:.1f} GB are free. Free some space, set "
-            "NAP_CACHE to a folder on another disk, or choose a smaller data set."
+            f"Up to {needed / 1e9:.1f} GB are needed on the disk that holds {folder} while the download is unpacked, "
+            f"and {free / 1e9:.1f} GB are free. Free some space, set NAP_CACHE to a folder on another disk, or choose a "
+            "smaller data set."
         )
 
 
-def fetched_network(planned: Plan, progress: Progress | None = None) -> Network:
-    """Return the network, with its weights downloaded where they are not here whole.
+def fetched_network(model: str, weights: str | None = None, progress: Progress | None = None) -> Network:
+    """Return a network with published weights, downloaded where they are not here whole.
+
+    Parameters
+    ----------
+    progress
+        Called with bytes while they are downloaded.
 
     Raises
     ------
     OfflineError
         If they cannot be downloaded.
+    StorageFullError
+        If the disk is too small for them.
     """
-    file = zoo.weights_file(MODELS[planned.model].published(planned.weights))
+    chosen = MODELS[model].published(weights)
+    file = zoo.weights_file(chosen)
     if not file.exists():
-        _fetch(["weights", planned.model, planned.weights], file.parent, planned.weights_bytes, progress)
-    return load_model(planned.model, planned.weights)
+        check_room(file.parent, chosen.size)
+        _fetch(["weights", model, chosen.name], file.parent, chosen.size, progress)
+    return load_model(model, chosen.name)
 
 
-def fetched_images(planned: Plan, progress: Progress | None = None, reading: Progress | None = None) -> ImageSet:
-    """Return at most ``planned.n_images`` of the data set, downloaded where it is not here.
+def fetched_images(
+    dataset: str, root: Path, progress: Progress | None = None, reading: Progress | None = None
+) -> ImageSet:
+    """Return the first split of a data set, downloaded where it is not below `root`.
 
     Parameters
     ----------
@@ -141,14 +153,16 @@ def fetched_images(planned: Plan, progress: Progress | None = None, reading: Pro
     ------
     OfflineError
         If it cannot be downloaded.
+    StorageFullError
+        If the disk is too small for it.
     """
     try:
-        images = load_dataset(planned.dataset, planned.root, progress=reading)
+        return load_dataset(dataset, root, progress=reading)
     except InputError:
-        arguments = ["dataset", planned.dataset, str(planned.root)]
-        _fetch(arguments, planned.root, DATASETS[planned.dataset].megabytes * 10**6, progress)
-        images = load_dataset(planned.dataset, planned.root, progress=reading)
-    return images.limited(planned.n_images)
+        size = DATASETS[dataset].megabytes * 10**6
+        check_room(root, UNPACKED * size + _SPARE)
+        _fetch(["dataset", dataset, str(root)], root, size, progress)
+        return load_dataset(dataset, root, progress=reading)
 
 
 def _fetch(arguments: Sequence[str], folder: Path, expected: int, progress: Progress | None) -> None:

@@ -13,6 +13,7 @@ from nap_core.inputs.zoo import MODELS
 from nap_core.store import cache_folder
 from nap_core.ui.resources import show_error
 from nap_core.ui.run_panel import layers_of, run_study, unfinished
+from nap_core.ui.setup_panel import MOST_MEGABYTES
 from nap_core.ui.visitor import runs_locally, visitor
 from nap_core.ui.widgets import remaining, show_progress, size_words
 
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
     from nap_core.inputs.images import ImageSet
     from nap_core.inputs.models import Network
 
-MOST_MEGABYTES = 1000  # of a data set that a visitor may have a server download
 _GROUPING_SECONDS = 30
 
 
@@ -32,7 +32,7 @@ def published_study() -> None:
     if not st.button(label, type="primary", key="run-published", icon=":material/play_arrow:"):
         return
     try:
-        check_room(planned)
+        check_room(planned.root, planned.disk_bytes)
         network, images = _fetched(planned)
         _run(network, images)
     except NapError as error:
@@ -91,10 +91,12 @@ def _tell(planned: Plan) -> None:
 def _fetched(planned: Plan) -> tuple[Network, ImageSet]:
     st.button("Stop", key="stop-fetching", help="A file that is not whole is fetched again the next time.")
     with st.spinner("Weights"):
-        network = fetched_network(planned, show_progress("Weights", size_words) if planned.weights_bytes else None)
+        fetching = show_progress("Weights", size_words) if planned.weights_bytes else None
+        network = fetched_network(planned.model, planned.weights, fetching)
     with st.spinner("Photos"):
         fetching = show_progress("Photos, download and unpacking", size_words) if planned.dataset_bytes else None
-        images = fetched_images(planned, fetching, show_progress("Reading the photos"))
+        images = fetched_images(planned.dataset, planned.root, fetching, show_progress("Reading the photos"))
+        images = images.limited(planned.n_images)
     visitor().take_network(network)
     visitor().take_images(images)
     return network, images

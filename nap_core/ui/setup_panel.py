@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,17 +13,19 @@ import streamlit as st
 from nap_core.errors import NapError
 from nap_core.inputs.datasets import DATASETS
 from nap_core.inputs.demos import DEMOS
+from nap_core.inputs.published import fetched_images, fetched_network
 from nap_core.inputs.zoo import MODELS
 from nap_core.store import cache_folder
 from nap_core.ui.gallery import html_pictures
 from nap_core.ui.resources import show_error
 from nap_core.ui.visitor import runs_locally, visitor
-from nap_core.ui.widgets import show_progress
+from nap_core.ui.widgets import show_progress, size_words
 
 if TYPE_CHECKING:
     from nap_core.inputs.images import ImageSet
     from nap_core.inputs.models import Network
 
+MOST_MEGABYTES = 1000  # of a data set that a visitor may have a server download
 WEIGHTS = ("safetensors", "pth", "pt", "bin", "ckpt", "th")
 
 
@@ -37,22 +39,33 @@ def own_images() -> ImageSet | None:
     return visitor().images
 
 
-def kept_uploads(files: Sequence[Any], kind: str) -> list[Path]:
-    """Write uploads to the visitor's folder, by their bare names; the bytes leave memory with the uploader's reset."""
-    folder = Path(tempfile.mkdtemp(prefix=f"{kind}-", dir=visitor().folder))
-    paths = []
-    for number, file in enumerate(files):
-        path = folder / str(number) / Path(file.name).name
-        path.parent.mkdir()
-        with path.open("wb") as out:
-            shutil.copyfileobj(file, out)
-        paths.append(path)
-    return paths
+def taken_uploads(files: Sequence[Any], name: str, use: Callable[[list[Path]], Any], *, stay: bool = False) -> bool:
+    """Hand uploads to `use` as files, by their bare names, and empty the uploader `name`; say whether all went well.
+
+    An error of `use` is shown. Where Streamlit interrupts it, since something else was clicked, the uploader stays as
+    it is, and the next run reads it again. The files are gone at the end, unless they `stay` for what was read of them.
+    """
+    folder, is_needed = Path(tempfile.mkdtemp(prefix=f"{name}-", dir=visitor().folder)), False
+    try:
+        use([_written(file, folder / str(number)) for number, file in enumerate(files)])
+        is_needed = stay
+    except NapError as error:
+        show_error(error)
+        reset_uploader(name)
+        return False
+    finally:
+        if not is_needed:
+            shutil.rmtree(folder, ignore_errors=True)
+    reset_uploader(name)
+    return True
 
 
-def forget_uploads(paths: Sequence[Path]) -> None:
-    """Remove what `kept_uploads` wrote."""
-    shutil.rmtree(paths[0].parent.parent, ignore_errors=True)
+def _written(file: Any, folder: Path) -> Path:
+    folder.mkdir()
+    path = folder / Path(file.name).name
+    with path.open("wb") as out:
+        shutil.copyfileobj(file, out)
+    return path
 
 
 def uploader(label: str, name: str, **options: Any) -> Any:
@@ -73,40 +86,37 @@ def choose_model() -> None:
         _own_weights()
     elif way == ways[1]:
         name = st.selectbox("Architecture", list(MODELS), format_func=lambda n: f"{MODELS[n].title} ({n})")
-        published = [weights.name for weights in MODELS[name].weights]
-        weights = st.selectbox("Weights", published, help="Downloaded by torchvision, once.")
+        sizes = {weights.name: size_words(weights.size) for weights in MODELS[name].weights}
+        weights = st.selectbox("Weights", list(sizes), format_func=lambda weights: f"{weights} ({sizes[weights]})")
+        st.caption("Downloaded by torchvision where they are not on this machine yet.")
         if st.button("Load this model"):
-            _load_model(name, weights)
+            _shown(lambda: _load_published(name, weights))
     else:
         name = st.selectbox("Demo", ("shapes", "shapes_clean", "digits"))
         if st.button("Load this model"):
-            _load_model(name, None)
+            _shown(lambda: _load_model(name, None))
 
 
 def _own_weights() -> None:
     file = uploader("Weights file", "weights", type=WEIGHTS, max_upload_size=1000)
     name = st.selectbox("Architecture", ["", *MODELS], format_func=lambda n: n or "recognise it from the weights")
     st.caption("A state_dict as .safetensors, or .pth/.pt written by torch.save. Nothing in the file is ever run.")
-    if file is not None:
-        paths = kept_uploads([file], "weights")
-        reset_uploader("weights")
-        try:
-            if _load_model(name or None, paths[0], uploaded=True):
-                st.rerun()
-        finally:
-            forget_uploads(paths)
+    if file is not None and taken_uploads(
+        [file], "weights", lambda paths: _load_model(name or None, paths[0], uploaded=True)
+    ):
+        st.rerun()
 
 
-def _load_model(name: str | None, weights: Path | str | None, *, uploaded: bool = False) -> bool:
+def _load_model(name: str | None, weights: Path | str | None, *, uploaded: bool = False) -> None:
     from nap_core.inputs.models import load_model
 
-    try:
-        with st.spinner("Reading the model"):
-            visitor().take_network(load_model(name, weights, uploaded=uploaded))
-    except NapError as error:
-        show_error(error)
-        return False
-    return True
+    with st.spinner("Reading the model"):
+        visitor().take_network(load_model(name, weights, uploaded=uploaded))
+
+
+def _load_published(name: str, weights: str) -> None:
+    with st.spinner("Reading the model"):
+        visitor().take_network(fetched_network(name, weights, show_progress("Weights", size_words)))
 
 
 def choose_images() -> None:
@@ -120,16 +130,12 @@ def choose_images() -> None:
     if way == "Upload":
         files = uploader("A zip, many image files, an .npz, or IDX files", "images", accept_multiple_files=True)
         st.caption("In a zip, the first folder level is taken as the class. Classes are optional.")
-        if files:
-            paths = kept_uploads(files, "images")
-            reset_uploader("images")
-            if _load_images(paths[0] if len(paths) == 1 else paths, unpacked=paths[0].parent.parent):
-                st.rerun()
-            forget_uploads(paths)
+        if files and taken_uploads(files, "images", _load_uploads, stay=True):
+            st.rerun()
     elif way == "Folder":
         folder = st.text_input("Folder, zip, .npz or IDX file", placeholder="~/photos")
         if st.button("Read the images", disabled=not folder):
-            _load_images(Path(folder).expanduser())
+            _shown(lambda: _load_images(Path(folder).expanduser()))
     elif way == "Data set":
         _choose_dataset()
     else:
@@ -141,26 +147,34 @@ def choose_images() -> None:
 
 
 def _choose_dataset() -> None:
-    from nap_core.inputs.datasets import load_dataset
-
-    name = st.selectbox("Data set", list(DATASETS), format_func=lambda n: f"{DATASETS[n].title} ({DATASETS[n].size})")
-    if st.button("Read the images", help="Downloaded by torchvision where it is not on this machine yet."):
-        try:
-            with st.spinner("Reading the images"):
-                visitor().take_images(load_dataset(name, cache_folder() / "datasets", download=True))
-        except NapError as error:
-            show_error(error)
+    sets = [name for name, about in DATASETS.items() if runs_locally() or about.megabytes <= MOST_MEGABYTES]
+    name = st.selectbox("Data set", sets, format_func=lambda n: f"{n}: {DATASETS[n].title} ({DATASETS[n].size})")
+    st.caption("Downloaded by torchvision where it is not on this machine yet.")
+    if st.button("Read the images"):
+        _shown(lambda: _load_dataset(name))
 
 
-def _load_images(path: Path | list[Path], unpacked: Path | None = None) -> bool:
+def _load_dataset(name: str) -> None:
+    root, fetching = cache_folder() / "datasets", show_progress("Download and unpacking", size_words)
+    visitor().take_images(fetched_images(name, root, fetching, show_progress("Reading images")))
+
+
+def _load_uploads(paths: list[Path]) -> None:
+    _load_images(paths[0] if len(paths) == 1 else paths, unpacked=paths[0].parent.parent)
+
+
+def _load_images(path: Path | list[Path], unpacked: Path | None = None) -> None:
     from nap_core.inputs.images import load_images
 
+    visitor().take_images(load_images(path, unpacked=unpacked, progress=show_progress("Reading images")))
+
+
+def _shown(read: Callable[[], None]) -> None:
+    """Read something; an error is shown as its sentence."""
     try:
-        visitor().take_images(load_images(path, unpacked=unpacked, progress=show_progress("Reading images")))
+        read()
     except NapError as error:
         show_error(error)
-        return False
-    return True
 
 
 def tell_model(network: Network | None) -> None:

@@ -24,7 +24,7 @@ from nap_core.ui.resources import (
     show_error,
     study_size,
 )
-from nap_core.ui.setup_panel import forget_uploads, kept_uploads, reset_uploader, uploader
+from nap_core.ui.setup_panel import taken_uploads, uploader
 from nap_core.ui.visitor import runs_locally
 from nap_core.ui.widgets import show_progress, size_words
 
@@ -80,19 +80,9 @@ def _plain(text: str) -> str:
 def open_file() -> None:
     """Open a study that was taken away as one file."""
     file = uploader(f"A study as one file ({SUFFIX})", "study-file", type=("zip",), max_upload_size=1000)
-    if file is None:
-        return
-    paths = kept_uploads([file], "study")
-    reset_uploader("study-file")
-    try:
-        with st.spinner("Opening the study"):
-            study = unpack_study(paths[0], new_folder())
-    except NapError as error:
-        show_error(error)
-        return
-    finally:
-        forget_uploads(paths)
-    _show(str(study.folder))
+    folder = new_folder()
+    if file is not None and taken_uploads([file], "study-file", lambda paths: unpack_study(paths[0], folder)):
+        _show(str(folder))
 
 
 def _show(folder: str) -> None:
@@ -163,25 +153,15 @@ def import_activations() -> None:
     """Make a study of activations that were made elsewhere."""
     file = uploader("Activations made elsewhere (.npz)", "activations", type=("npz",))
     st.caption("One array [image, feature] per layer; `ids` and `targets` are optional. Any framework can write it.")
-    if file is None:
-        return
-    paths = kept_uploads([file], "activations")
-    reset_uploader("activations")
-    try:
-        study = _imported(paths[0])
-    except NapError as error:
-        show_error(error)
-        return
-    finally:
-        forget_uploads(paths)
-    _show(str(study.folder))
+    folder = new_folder()
+    if file is not None and taken_uploads([file], "activations", lambda paths: _import(paths[0], folder)):
+        _show(str(folder))
 
 
-def _imported(path: Path) -> Study:
+def _import(path: Path, folder: Path) -> None:
     from nap_core.activations.imported import read_activations
 
     found = read_activations(path)
-    study = Study.from_activations(new_folder(), found.layers, ids=found.ids, targets=found.targets, title=path.stem)
+    study = Study.from_activations(folder, found.layers, ids=found.ids, targets=found.targets, title=path.stem)
     if problems := study.cluster(progress=show_progress("Grouping layers")):
         raise InputError(" ".join(problems.values()))
-    return study

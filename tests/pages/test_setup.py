@@ -69,7 +69,7 @@ def test_a_study_goes_and_comes_back_the_same(kept_study, tmp_path):
     for layer in kept_study.layer_names:
         assert (again.patterns(layer).label == kept_study.patterns(layer).label).all()
     assert [again.thumbnail(i) for i in range(20)] == [kept_study.thumbnail(i) for i in range(20)]
-    assert not list(visitors_folder().glob("*/study-*"))
+    assert not list(visitors_folder().glob("*/study-file-*"))
 
 
 @pytest.mark.parametrize(
