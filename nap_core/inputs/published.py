@@ -111,8 +111,8 @@ def check_room(folder: Path, needed: int) -> None:
     if needed > free:
         raise StorageFullError(
             f"Up to {needed / 1e9:.1f} GB are needed on the disk that holds {folder} while the download is unpacked, "
-            f"and {free / 1e9:.1f} GB are free. Free some space, set NAP_CACHE to a folder on another disk, or choose a "
-            "smaller data set."
+            f"and {free / 1e9:.1f} GB are free. Free some space, set NAP_CACHE to a folder on another disk, or choose "
+            "a smaller data set."
         )
 
 
