@@ -302,7 +302,7 @@ def test_memory_does_not_grow_with_the_images() -> None:
             assert len(batch) == 4
         tracemalloc.stop()
         peaks.append(alive)
-    assert peaks[1] < peaks[0] * 1.5 + 100_000
+    assert peaks[1] < peaks[0] * 1.5 + 600_000  # a batch has 200 kB, and three may be on their way
 
 
 def test_decoding_stops_with_the_run() -> None:
