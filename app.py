@@ -17,6 +17,7 @@ page = st.navigation(
             st.Page("pages/image.py", title="Image"),
             st.Page("pages/compare.py", title="Compare"),
             st.Page("pages/maximize.py", title="What it looks for"),
+            st.Page("pages/quality.py", title="How sure?"),
             st.Page("pages/selection.py", title="Selection"),
         ],
         "Your own model": [

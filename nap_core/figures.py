@@ -22,7 +22,7 @@ def probability_figure(probability: NDArray[np.float32], color: str = ACCENT) ->
 
     count, edge = np.histogram(probability, 20, (0, 1))
     bars = go.Bar(x=(edge[:-1] + edge[1:]) / 2, y=count, width=np.diff(edge), marker_color=color)
-    figure = _quiet(go.Figure(bars), x="how firmly", y="images")
+    figure = quiet(go.Figure(bars), x="how firmly", y="images")
     figure.update_xaxes(range=[0, 1])
     return figure
 
@@ -34,13 +34,14 @@ def share_figure(names: Sequence[str], counts: Sequence[int], color: str = ACCEN
     bars = go.Bar(
         x=list(counts)[::-1], y=list(names)[::-1], orientation="h", marker_color=color, text=list(counts)[::-1]
     )
-    figure = _quiet(go.Figure(bars), x="", y="", height=60 + 26 * len(names))
+    figure = quiet(go.Figure(bars), x="", y="", height=60 + 26 * len(names))
     figure.update_xaxes(visible=False)
     figure.update_yaxes(type="category")
     return figure
 
 
-def _quiet(figure: Any, x: str, y: str, height: int = 180) -> Any:
+def quiet(figure: Any, x: str, y: str, height: int = 180) -> Any:
+    """Give a figure the look of all: narrow margins, no legend, names of the axes; return it."""
     figure.update_layout(
         height=height,
         margin={"l": 8, "r": 8, "t": 8, "b": 8},
@@ -98,7 +99,7 @@ def grid_figure(grid: Grid, *, low: float, high: float, form: str = ".2f", text:
         hovertext=[f"{grid.rows[r]}, {grid.columns[c]}: {told[r][c] or 'none'}" for r, c in cells],
         hoverinfo="text",
     )
-    figure = _quiet(go.Figure([heat, hit]), x="", y="", height=70 + 26 * n_rows)
+    figure = quiet(go.Figure([heat, hit]), x="", y="", height=70 + 26 * n_rows)
     names = {"tickmode": "array", "showgrid": False, "zeroline": False, "fixedrange": True}
     figure.update_xaxes(tickvals=list(range(n_columns)), ticktext=list(grid.columns), side="top", **names)
     figure.update_yaxes(tickvals=list(range(n_rows)), ticktext=list(grid.rows), autorange="reversed", **names)
@@ -128,7 +129,7 @@ def spread_figure(
     values = [float(v) or None for v in spread]
     told = "%{x}: spread over %{y:.1f} patterns<extra>" + name.replace("<", "‹") + "</extra>"
     figure.add_scatter(x=layers, y=values, mode="lines+markers", line={"color": ACCENT, "width": 3}, hovertemplate=told)
-    figure = _quiet(figure, x="", y="patterns it is spread over", height=260)
+    figure = quiet(figure, x="", y="patterns it is spread over", height=260)
     ticks = [1, 2, 3, 5, 10, 20, 50, 100, 200, 500]
     figure.update_yaxes(type="log", tickvals=ticks, ticktext=[str(tick) for tick in ticks])
     figure.update_xaxes(type="category", range=[-0.2, len(layers) - 0.8], tickfont={"family": "monospace"})

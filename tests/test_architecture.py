@@ -14,7 +14,7 @@ ORDER = (
     *("activations", "geometry"),
     *("patterns", "embedding", "flows", "flow_statistics", "explain"),
     "findings",
-    *("palette", "figures", "flow_figures"),
+    *("palette", "figures", "flow_figures", "quality_figures"),
     *("study", "export"),
     *("ui", "__main__"),
 )

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from nap_core.configs import ClusterConfig
 from nap_core.keys import digest
 from nap_core.patterns.dial import N_DRAWS, Dial, dial
-from nap_core.patterns.directions import N_DIRECTIONS, Directions, Order, directions, ordered_by
+from nap_core.patterns.directions import N_DIRECTIONS, Directions, directions
 from nap_core.patterns.unplaced import Unplaced, unplaced
 from nap_core.patterns.verdict import N_PERMUTATIONS, LayerVerdict, verdict
 from nap_core.store import Entry
@@ -102,6 +102,16 @@ def layer_dial(study: Study, layer: str, config: ClusterConfig | None = None, pr
     return _turned(study.store.compute(_dial_key(study, layer, config), turned, kind="dial", layer=layer))
 
 
+def _unplaced_key(study: Study, layer: str, config: ClusterConfig) -> str:
+    return digest("unplaced", patterns=study.patterns_key(layer, config), version=VERSION)
+
+
+def known_unplaced(study: Study, layer: str, config: ClusterConfig | None = None) -> Unplaced | None:
+    """Return what is stored already of the images of no pattern, or None."""
+    entry = study.store.get(_unplaced_key(study, layer, config or study.config))
+    return None if entry is None else Unplaced(**entry.arrays)
+
+
 def layer_unplaced(study: Study, layer: str, config: ClusterConfig | None = None) -> Unplaced:
     """Return why each image of no pattern is in none; see `unplaced`."""
     config = config or study.config
@@ -111,7 +121,7 @@ def layer_unplaced(study: Study, layer: str, config: ClusterConfig | None = None
         found = unplaced(space.values, study.patterns(layer, config).label, config.metric)
         return {field.name: getattr(found, field.name) for field in fields(Unplaced)}
 
-    key = digest("unplaced", patterns=study.patterns_key(layer, config), version=VERSION)
+    key = _unplaced_key(study, layer, config)
     return Unplaced(**study.store.compute(key, placed, kind="images of no pattern", layer=layer).arrays)
 
 
@@ -147,10 +157,3 @@ def _named(number: NDArray[Any], names: tuple[str, ...]) -> NDArray[Any]:
     known = [*(names[i] if i < len(names) else str(i) for i in range(int(number.max(initial=NOISE)) + 1)), ""]
     names_of: NDArray[Any] = np.array(known)[number]
     return names_of
-
-
-def layer_orders(
-    study: Study, layer: str, config: ClusterConfig | None = None, progress: Progress | None = None
-) -> list[Order]:
-    """Return what orders the images along a layer's leading directions; see `ordered_by`."""
-    return ordered_by(layer_directions(study, layer, config), known_columns(study, progress))

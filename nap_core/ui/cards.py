@@ -16,6 +16,7 @@ from nap_core.study import Study
 from nap_core.study.answers import misclassified
 from nap_core.study.notes import Note
 from nap_core.types import NOISE, Patterns
+from nap_core.ui.badges import badges
 from nap_core.ui.gallery import chip, pattern_title
 from nap_core.ui.notes import notes_of
 from nap_core.ui.pattern_cards import pattern_cards
@@ -132,7 +133,8 @@ def cards(study: Study, patterns: Patterns, config: ClusterConfig) -> None:
     pages = -(-len(numbers) // CARDS_PER_PAGE)
     page = min(st.pagination(pages, key=f"cards-{patterns.layer}"), pages) if pages > 1 else 1
     shown = numbers[(page - 1) * CARDS_PER_PAGE : page * CARDS_PER_PAGE]
-    chosen = pattern_cards(study, patterns, shown, notes, {}, key=f"cards-of-{study.folder.name}-{patterns.layer}")
+    sure = badges(study, patterns, config)
+    chosen = pattern_cards(study, patterns, shown, notes, sure, key=f"cards-of-{study.folder.name}-{patterns.layer}")
     if chosen is not None:
         open_pattern(chosen)
         st.rerun()

@@ -63,6 +63,13 @@ def _write_address(study: Study, config: ClusterConfig) -> None:
         st.query_params["clustering"] = told(config)
 
 
+def choose_clustering(study: Study, config: ClusterConfig) -> None:
+    """Let this visitor look at another clustering from now on, and run the page again."""
+    st.session_state.setdefault(_CONFIG, {})[str(study.folder)] = config
+    _write_address(study, config)
+    st.rerun()
+
+
 def pick_clustering(study: Study) -> ClusterConfig:
     """Show the clustering in the sidebar, folded; choosing another one groups again, without the network."""
     config = current_clustering(study)
@@ -77,10 +84,7 @@ def pick_clustering(study: Study) -> ClusterConfig:
             base = RECIPES[recipe] if recipe and recipe != recipe_of(config) else config
             values = {field.name: _widget(field, getattr(base, field.name)) for field in fields(ClusterConfig)}
             if st.form_submit_button("Group again", type="primary"):
-                config = replace(base, **values)
-                st.session_state[_CONFIG][str(study.folder)] = config
-                _write_address(study, config)
-                st.rerun()
+                choose_clustering(study, replace(base, **values))
     return config
 
 

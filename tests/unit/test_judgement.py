@@ -9,14 +9,15 @@ import numpy as np
 import pytest
 
 from nap_core.configs import RECIPES
+from nap_core.patterns.directions import ordered_by
 from nap_core.patterns.unplaced import KINDS
 from nap_core.study import Study
 from nap_core.study.judgement import (
+    known_columns,
     known_dial,
     known_verdict,
     layer_dial,
     layer_directions,
-    layer_orders,
     layer_unplaced,
     layer_verdict,
 )
@@ -60,6 +61,6 @@ def test_every_image_of_no_pattern_is_told_of(study):
 
 
 def test_classes_order_the_directions(study):
-    orders = layer_orders(study, "late")
+    orders = ordered_by(layer_directions(study, "late"), known_columns(study))
     assert orders[0].column == "class" and orders[0].strength > 0.5
     assert layer_directions(study, "late").score.shape == (200, 4)
