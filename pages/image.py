@@ -3,7 +3,14 @@
 import streamlit as st
 
 from nap_core.ui.image_choice import STUDY, pick_image, pick_side, pick_upload
-from nap_core.ui.image_panel import nothing_followed, show_company, show_subject, study_subject, upload_subject
+from nap_core.ui.image_panel import (
+    nothing_followed,
+    show_company,
+    show_fellows,
+    show_subject,
+    study_subject,
+    upload_subject,
+)
 from nap_core.ui.resources import current_study
 from nap_core.ui.widgets import group_missing, pick_clustering
 
@@ -17,9 +24,12 @@ if pick_side(study) == STUDY:
     subject = study_subject(study, pick_image(study, config), config)
     show_subject(study, subject, config)
     show_company(study, subject, config)
+    show_fellows(study, subject, config)
     st.stop()
 upload = pick_upload(study)
 if upload is None:
     nothing_followed(study)
     st.stop()
-show_subject(study, upload_subject(study, upload, config), config)
+subject = upload_subject(study, upload, config)
+show_subject(study, subject, config)
+show_fellows(study, subject, config)

@@ -175,6 +175,15 @@ def telling_image(study: Study, config: ClusterConfig | None = None) -> int:
     return 0
 
 
+def shared_layers(study: Study, steps: Sequence[Step], config: ClusterConfig | None = None) -> Int:
+    """Return [image] in how many layers an image of the study is in the pattern that `steps` are in."""
+    shared = np.zeros(study.n_images, np.int32)
+    for step in steps:
+        if step.label != NOISE:
+            shared += study.patterns(step.layer, config).label == step.label
+    return shared
+
+
 def neighbours(study: Study, layer: str, image: int, k: int, config: ClusterConfig | None = None) -> tuple[Int, Float]:
     """Return the `k` images nearest to an image in the layer itself, the nearest first, and their distances.
 

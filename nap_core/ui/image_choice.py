@@ -108,7 +108,8 @@ def _tell_found(study: Study, found: Int, word: str) -> None:
     if not len(found):
         st.info(f"No image here has {quoted(word)} in its name or class. Try another word, or walk through all images.")
         return
-    st.caption(f"{len(found):,} images have {quoted(word)} in their name or class; click one to follow it.")
+    n = "1 image has" if len(found) == 1 else f"{len(found):,} images have"
+    st.caption(f"{n} {quoted(word)} in name or class; click to follow.")
     paged_pictures(study, found.tolist(), key=f"found-{word}", size=56, per_page=15)
 
 

@@ -6,6 +6,7 @@ import base64
 import html
 from dataclasses import dataclass
 
+import numpy as np
 import streamlit as st
 
 from nap_core.configs import ClusterConfig
@@ -18,6 +19,7 @@ from nap_core.study.image import (
     newcomer_path,
     newcomers,
     same_departure,
+    shared_layers,
 )
 from nap_core.types import NOISE, Float, Int
 from nap_core.ui.gallery import is_wrong, picture_data
@@ -28,8 +30,8 @@ from nap_core.ui.selection import change_selection, selected
 from nap_core.ui.uploads import Upload
 
 NEAREST = 6  # images shown in every layer
-PICTURE = """<img src="{source}" alt="{name}" title="{name}" style="width:144px;height:144px;object-fit:contain;
- border-radius:4px;display:block">"""
+PICTURE = """<img src="{source}" alt="{name}" title="{name}" style="width:clamp(96px,25vw,144px);
+ aspect-ratio:1;object-fit:contain;border-radius:4px;display:block">"""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -135,6 +137,26 @@ def show_company(study: Study, subject: Subject, config: ClusterConfig) -> None:
         f"##### {len(alike):,} images leave {quoted(own)} in `{followed.steps[there].layer}` for {quoted(other)}"
     )
     paged_pictures(study, alike.tolist(), key=f"alike-{followed.image}")
+
+
+def show_fellows(study: Study, subject: Subject, config: ClusterConfig) -> None:
+    """Show the images of the study that are in the picture's patterns in more layers than any others are."""
+    followed = subject.followed
+    shared = shared_layers(study, followed.steps, config)
+    if followed.image is not None:
+        shared[followed.image] = 0
+    most = int(shared.max(initial=0))
+    if not most:
+        return
+    fellows = np.flatnonzero(shared == most)
+    inside = sum(step.label != NOISE for step in followed.steps)
+    n, go = f"{len(fellows):,} {'image' if len(fellows) == 1 else 'images'}", "goes" if len(fellows) == 1 else "go"
+    where = f"in all {inside}" if most == inside else f"in {most} of the {inside}"
+    st.markdown(
+        f"##### {n} {go} with it {where} layers that have a pattern for it",
+        help="They are in the same pattern as this picture in more layers than any other image is.",
+    )
+    paged_pictures(study, fellows.tolist(), key=f"fellows-{followed.key}")
 
 
 def nothing_followed(study: Study) -> None:

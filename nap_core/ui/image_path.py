@@ -17,13 +17,12 @@ from nap_core.patterns.company import MIXED
 from nap_core.patterns.newcomer import FAR
 from nap_core.study import Study
 from nap_core.study.image import Step
-from nap_core.study.notes import Note
 from nap_core.types import NOISE, Float, Int
 from nap_core.ui.flow_filters import follow_pattern, show_layers
 from nap_core.ui.gallery import open_image, pattern_title, picture_data
 from nap_core.ui.image_words import UNKNOWN, companies, leaving
 from nap_core.ui.map_panel import point_at
-from nap_core.ui.notes import notes_of
+from nap_core.ui.notes import called
 
 _PARTS = Path(__file__).parent / "components"
 _path = st.components.v2.component(
@@ -52,7 +51,7 @@ def path_strip(study: Study, followed: Followed, config: ClusterConfig) -> None:
     kept, (left, _) = companies(followed.steps), leaving(followed.steps, followed.own)
     layers = [_card(study, followed, n, kept[n], n == left, config) for n in range(len(kept))]
     result = _path(
-        key=f"path-{study.folder.name}-{followed.key}",
+        key=f"path-{study.folder.name}",
         data={"layers": layers},
         on_pattern_change=lambda: None,
         on_image_change=lambda: None,
@@ -85,7 +84,7 @@ def _card(
 ) -> dict[str, Any]:
     step = followed.steps[place]
     patterns, names = study.patterns(step.layer, config), study.class_names
-    title = pattern_title(step.label, notes_of(study, step.layer, config).get(step.label, Note()).name)
+    title = called(study, step.layer, step.label, config)
     pairs = zip(followed.near[place].tolist(), followed.distance[place].tolist(), strict=True)
     return {
         "layer": step.layer,

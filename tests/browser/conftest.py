@@ -76,7 +76,11 @@ def served(cache: Path, *arguments: str) -> Iterator[str]:
         yield address
     finally:
         server.terminate()
-        server.wait(20)
+        try:
+            server.wait(20)
+        except subprocess.TimeoutExpired:  # it waits for a layout that it makes in the background
+            server.kill()
+            server.wait()
 
 
 @pytest.fixture(scope="session")

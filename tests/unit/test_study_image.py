@@ -16,6 +16,7 @@ from nap_core.study.image import (
     newcomer_path,
     newcomers,
     same_departure,
+    shared_layers,
     telling_image,
 )
 from nap_core.types import NOISE
@@ -140,3 +141,12 @@ def test_without_classes_the_first_image_is_shown_first(tmp_path):
     values = np.random.default_rng(0).normal(size=(30, 4))
     study = Study.from_activations(tmp_path, {"a": values, "b": values})
     assert telling_image(study) == 0
+
+
+def test_shared_layers_by_counting(digits):
+    steps = image_path(digits, 17)
+    shared = shared_layers(digits, steps)
+    assert shared[17] == sum(step.label != NOISE for step in steps)
+    for other in (0, 5, 1700):
+        there = image_path(digits, other)
+        assert shared[other] == sum(a.label == b.label != NOISE for a, b in zip(steps, there, strict=True))

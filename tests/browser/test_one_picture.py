@@ -42,7 +42,7 @@ def test_an_image_is_searched_and_its_neighbours_followed(page, app):
     page.goto(f"{app}/image?study=digits")
     page.get_by_label("Search").fill("0007")
     page.get_by_label("Search").press("Enter")
-    page.locator(".grid .picture").first.click()
+    page.locator(".grid .picture[title^=digits-0007]").click()
     page.get_by_role("heading", name="digits-0007").wait_for()
     page.wait_for_url(re.compile("image=digits-0007"))
     neighbour = page.locator(".path article .row .picture").first
@@ -54,3 +54,7 @@ def test_an_image_is_searched_and_its_neighbours_followed(page, app):
     page.wait_for_url(re.compile("/map"))
     page.get_by_role("heading", name=name).wait_for()
     assert page.locator("[data-testid=stMain] code").first.inner_text() == "stage2"
+    page.get_by_role("link", name="Image", exact=True).click()
+    page.get_by_role("heading", name=name).wait_for()
+    page.locator(".path article").nth(1).get_by_role("button", name="Flows").click()
+    page.get_by_text(re.compile(r"in (no pattern|pattern \d+) of")).first.wait_for()
