@@ -87,7 +87,7 @@ def grid_figure(grid: Grid, *, low: float, high: float, form: str = ".2f", text:
     heat.update(xgap=2, ygap=2)
     if n_columns <= MOST_NUMBERS:
         heat.update(text=told, texttemplate="%{text}", textfont={"size": 12, "color": text})
-    cells = [(row, column) for row in range(n_rows) for column in range(n_columns)]
+    cells = [(row, column) for row in range(n_rows) for column in range(n_columns) if told[row][column]]
     hit = go.Scatter(
         x=[column for _, column in cells],
         y=[row for row, _ in cells],
@@ -96,7 +96,7 @@ def grid_figure(grid: Grid, *, low: float, high: float, form: str = ".2f", text:
         marker={"symbol": "square", "size": 22, "opacity": 0},
         selected={"marker": {"opacity": 0}},
         unselected={"marker": {"opacity": 0}},
-        hovertext=[f"{grid.rows[r]}, {grid.columns[c]}: {told[r][c] or 'none'}" for r, c in cells],
+        hovertext=[f"{grid.rows[r]}, {grid.columns[c]}: {told[r][c]}" for r, c in cells],
         hoverinfo="text",
     )
     figure = quiet(go.Figure([heat, hit]), x="", y="", height=70 + 26 * n_rows)

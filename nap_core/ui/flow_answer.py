@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from functools import partial
 
 import numpy as np
 import streamlit as st
 from numpy.typing import NDArray
 
+from nap_core.export import predicted
 from nap_core.flow_figures import node_name, part_name, ribbon_words
 from nap_core.flow_statistics import RibbonStatistics
 from nap_core.flows import OTHER, FlowChart
@@ -17,7 +19,7 @@ from nap_core.study.answers import misclassified
 from nap_core.types import Int
 from nap_core.ui.flow_filters import follow_pattern, unfold
 from nap_core.ui.grid import paged_pictures
-from nap_core.ui.panels import class_words, in_common
+from nap_core.ui.panels import class_word, class_words, in_common
 from nap_core.ui.resources import go_to
 
 _PART = "flow-part"
@@ -87,8 +89,14 @@ def answer(study: Study, chart: FlowChart, statistics: RibbonStatistics, part: t
 
 
 def _wrong_words(study: Study, images: Int) -> str:
-    wrong = int(misclassified(study)[images].sum())
-    return f"; the model takes {wrong:,} of them for another class" if wrong else ""
+    """Return how many of some images the model takes for another class and mostly for which, to end a sentence."""
+    wrong = images[misclassified(study)[images]]
+    if not len(wrong):
+        return ""
+    name, n = Counter(predicted(study, int(image)) for image in wrong).most_common(1)[0]
+    if n == len(wrong):
+        return f"; the model takes **{n:,} of them for {class_word(name)}**"
+    return f"; the model takes {len(wrong):,} of them for another class, {n:,} for {class_word(name)}"
 
 
 def _ways(study: Study, chart: FlowChart, node: int) -> None:

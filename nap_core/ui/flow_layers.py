@@ -17,6 +17,7 @@ from nap_core.study.agreements import has_layer_agreement, layer_agreement
 from nap_core.study.image import layers_with_patterns
 from nap_core.types import NOISE, Float
 from nap_core.ui.flow_filters import CLASS, show_layers
+from nap_core.ui.panels import class_word
 from nap_core.ui.widgets import show_progress
 
 _PATH_CLASS, _MATRIX = "path-class", "layer-agreement"
@@ -45,13 +46,12 @@ def class_section(study: Study, config: ClusterConfig) -> None:
     left, right = st.columns([2, 3], gap="medium")
     with left:
         name = st.selectbox("Class", list(names), index=first, key=f"{_PATH_CLASS}-{start}")
-        st.markdown(path_words(paths, names[name], name))
+        st.markdown(path_words(paths, names[name], class_word(name)))
     with right:
-        others = [paths.n_spread[:, n] for n in names.values() if n != names[name]]
-        st.plotly_chart(
-            spread_figure(layers, paths.n_spread[:, names[name]], np.array(others).reshape(-1, len(layers)), name),
-            key="spread",
-        )
+        others = np.array([paths.n_spread[:, n] for n in names.values() if n != names[name]])
+        others = others.reshape(-1, len(layers))
+        figure = spread_figure(layers, paths.n_spread[:, names[name]], others, class_word(name))
+        st.plotly_chart(figure, key="spread")
 
 
 def _most_apart(paths: ClassPaths, numbers: Sequence[int]) -> int:

@@ -30,6 +30,7 @@ from nap_core.ui.flow_answer import answer, choose_part, chosen_part, nothing_cl
 from nap_core.ui.flow_component import flow_component
 from nap_core.ui.flow_filters import FlowChoice, Followed
 from nap_core.ui.gallery import chip
+from nap_core.ui.panels import class_word
 
 _MOST_CLASSES = 12  # in the legend
 
@@ -59,7 +60,7 @@ def _drawn(key: str, _study: Study, _config: ClusterConfig, _choice: FlowChoice,
     classes = None
     if (_study.target != NOISE).any():
         names = [*_study.class_names, *map(str, range(len(_study.class_names), int(_study.target.max()) + 1))]
-        classes = Classes(majority(chart, _study.target), names)
+        classes = Classes(majority(chart, _study.target), [class_word(name) for name in names])
     last = chain[-1].assigned if _choice.assigned else chain[-1].label
     headline = _headline(chart, _followed, last, _study)
     return DrawnFlow(key, chart, ribbon_statistics(chart), classes, headline)
@@ -95,10 +96,10 @@ def _whose(study: Study, images: NDArray[np.int64]) -> str:
     said = []
     if (study.target[images] != NOISE).any():
         share, name = _commonest([named(int(t), study.class_names) for t in study.target[images]])
-        said.append(f"{share:.0%} {name}")
+        said.append(f"{share:.0%} {class_word(name)}")
     if study.predictions is not None:
         share, name = _commonest([predicted(study, int(i)) for i in images])
-        said.append(f"{share:.0%} seen as {name}")
+        said.append(f"{share:.0%} seen as {class_word(name)}")
     return f", a pattern of {len(images):,} images, {' and '.join(said)}" if said else ""
 
 

@@ -58,8 +58,13 @@ def class_words(study: Study, images: Int, most: int = 3) -> str:
     else:
         return ""
     counts = Counter(names).most_common()
-    told = ", ".join(f"{f'class {name}' if name.isdecimal() else name} ({n:,})" for name, n in counts[:most])
+    told = ", ".join(f"{class_word(name)} ({n:,})" for name, n in counts[:most])
     return told + (f" and {len(counts) - most} more" if len(counts) > most else "")
+
+
+def class_word(name: str) -> str:
+    """Return a class's name as it stands in a sentence: a number alone would be taken for a count."""
+    return f"class {name}" if name.isdecimal() else name
 
 
 def representatives(patterns: Patterns, pattern: int, most: int = 6) -> list[int]:

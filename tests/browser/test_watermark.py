@@ -90,3 +90,18 @@ def test_the_chart_is_downloaded_as_drawing_and_picture(page, app, tmp_path):
         download.value.save_as(tmp_path / kind)
         assert (tmp_path / kind).read_bytes().startswith(start)
         assert download.value.suggested_filename == f"flow.{kind.lower()}"
+
+
+def test_a_cell_of_the_agreement_shows_the_flow_of_its_two_layers(page, app):
+    page.goto(f"{app}/flows?study=shapes")
+    page.get_by_text("group the images most alike").wait_for()
+    settled(page)
+    matrix = page.locator(".st-key-layer-agreement")
+    matrix.scroll_into_view_if_needed()
+    matrix.locator(".scatterlayer .point").nth(1).wait_for(state="attached")
+    box = matrix.locator(".scatterlayer .point").nth(1).bounding_box()
+    page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+    page.wait_for_timeout(300)
+    page.mouse.click(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+    page.get_by_text("2,000 images through 2 layers").wait_for()
+    assert page.get_by_text("end in no pattern of").locator("code").inner_text() == "stage3"

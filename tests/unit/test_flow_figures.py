@@ -8,6 +8,7 @@ import json
 import numpy as np
 import pytest
 
+from nap_core.figures import Grid, grid_figure, spread_figure
 from nap_core.flow_figures import (
     Classes,
     find_part,
@@ -119,3 +120,19 @@ def test_a_layer_of_a_unit_has_a_colon_of_its_own() -> None:
 def test_a_ribbon_is_told_against_chance(lift: float, p: float, words: str) -> None:
     record = RibbonStatistics(np.array([20.0]), np.array([lift]), np.array([p]))  # type: ignore[arg-type]
     assert ribbon_words(record, 0) == words
+
+
+def test_empty_cells_of_a_grid_are_not_clicked() -> None:
+    values = np.array([[0.5, np.nan], [0.25, 1.0]], np.float32)
+    figure = grid_figure(Grid(["b", "c"], ["a", "b"], values), low=0, high=1)
+    assert [tuple(cell) for cell in figure.data[1].customdata] == [(0, 0), (1, 0), (1, 1)]
+    assert figure.data[1].hovertext == ("b, a: 0.50", "c, a: 0.25", "c, b: 1.00")
+    assert figure.data[0].text == (["0.50", ""], ["0.25", "1.00"])
+
+
+def test_a_class_in_no_pattern_leaves_a_gap_in_its_line() -> None:
+    others = np.linspace(1, 9, 300, dtype=np.float32).reshape(100, 3)
+    figure = spread_figure(["a", "b", "c"], np.array([2, 0, 1], np.float32), others, "cat <b>")
+    assert figure.data[-1].y == (2.0, None, 1.0)
+    assert "<b>" not in figure.data[-1].hovertemplate
+    assert 2 < len(figure.data) <= 41
