@@ -19,7 +19,7 @@ ORDER = (
     *("ui", "__main__"),
 )
 LEVEL = {name: level for level, name in enumerate(ORDER)}
-HEAVY = {"torch", "torchvision", "umap", "hdbscan", "sklearn", "scipy", "plotly", "joblib", "pandas"}
+HEAVY = {"torch", "torchvision", "umap", "hdbscan", "sklearn", "scipy", "plotly", "joblib", "pandas", "captum"}
 CORE = sorted((ROOT / "nap_core").rglob("*.py"))
 PAGES = sorted((ROOT / "pages").glob("*.py"))
 

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 SMALLEST = 128
 """Pixels a side that a picture is at least shown with; smaller ones are enlarged by whole numbers."""
 _GAP = 8
+_WARM = (240, 120, 20)
 
 
 def as_image(picture: NDArray[Any], least: int = SMALLEST) -> Image.Image:
@@ -35,6 +36,16 @@ def as_image(picture: NDArray[Any], least: int = SMALLEST) -> Image.Image:
     made = Image.fromarray(np.ascontiguousarray(grey))
     times = max(1, math.ceil(least / max(made.size)))
     return made.resize((made.width * times, made.height * times), Image.Resampling.NEAREST)
+
+
+def overlay(picture: NDArray[Any], weight: NDArray[Any], least: int = SMALLEST) -> Image.Image:
+    """Return a picture in grey with the places of large `weight` [height, width], in [0, 1], in colour over it."""
+    from PIL import Image
+
+    below = as_image(picture, least).convert("L").convert("RGB")
+    mask = Image.fromarray(np.round(200 * np.clip(weight, 0, 1)).astype(np.uint8))
+    mask = mask.resize(below.size, Image.Resampling.BILINEAR)
+    return Image.composite(Image.new("RGB", below.size, _WARM), below, mask)
 
 
 def sheet(study: Study, made: Made) -> Image.Image:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import html
 import io
 import json
 import time
@@ -37,6 +36,8 @@ from nap_core.ui.resources import show_error
 from nap_core.ui.widgets import show_progress
 
 if TYPE_CHECKING:
+    from PIL import Image
+
     from nap_core.inputs.models import Network
 
 LENGTHS = {"preview": PREVIEW_STEPS, "usual": USUAL_STEPS, "long": 4 * USUAL_STEPS}
@@ -57,17 +58,21 @@ _STYLE = """<style>
 </style>"""
 
 
-def pick_wish(study: Study, network: Network, layer: str, config: ClusterConfig) -> Wish | None:
-    """Let the reader say what to look for and how; None where the layer has no pattern to choose."""
+def pick_target(study: Study, layer: str, config: ClusterConfig) -> tuple[str, int]:
+    """Let the reader choose a pattern, a unit or a class; return which kind, and its number."""
     n_patterns = study.patterns(layer, config).n_patterns
     kinds = (["pattern"] if n_patterns else []) + ["unit"] + (["class"] if study.predictions is not None else [])
     with st.container(horizontal=True, vertical_alignment="bottom"):
         what = st.segmented_control(
             "Look for", kinds, default=kinds[0], required=True, key="look-for", bind="query-params"
         )
-        number = _pick_number(study, layer, str(what), n_patterns)
-        asked = _pick_mode(study, layer, str(what), number, n_patterns, config)
-    asked["logit" if what == "class" else str(what)] = number
+        return str(what), _pick_number(study, layer, str(what), n_patterns)
+
+
+def pick_wish(study: Study, network: Network, layer: str, config: ClusterConfig, what: str, number: int) -> Wish | None:
+    """Let the reader say how to look; None, with the reason shown, where that cannot be."""
+    asked = _pick_mode(study, layer, what, number, study.patterns(layer, config).n_patterns, config)
+    asked["logit" if what == "class" else what] = number
     if said := (PATTERN_MODES if what == "pattern" else UNIT_MODES).get(asked["mode"]):
         st.caption(f"Shows {said[1]}.")
     with st.expander("How the images are made"):
@@ -211,7 +216,7 @@ def _growing(wish: Wish, space: Any, key: str) -> Callable[[Bench, Moment], bool
         st.session_state[_STOPPED] = {key: moment}
         if time.monotonic() - seen["at"] > 0.7 or moment.n_done == 1:
             seen["at"] = time.monotonic()
-            space.html(_figures(ascent(table, wish).picture(moment), [""] * len(wish.plan.seeds)))
+            space.html(figures(ascent(table, wish).picture(moment), [""] * len(wish.plan.seeds)))
         return False
 
     return watch
@@ -227,7 +232,7 @@ def show_made(study: Study, made: Made) -> None:
     ]
     with left:
         st.markdown("##### Made for this network")
-        st.html(_figures(made.images.picture, captions))
+        st.html(figures(made.images.picture, captions))
     with right:
         st.markdown("##### Real images", help="The most typical members, or those that drive the unit or class most.")
         picture_grid(study, made.exemplar.tolist(), key=f"real-{made.wish.layer}-{made.check.text}", size=84)
@@ -246,7 +251,7 @@ def _downloads(study: Study, made: Made) -> None:
     name = made.check.text.replace(" ", "-").replace("/", "-")
     with st.container(horizontal=True):
         for label, data, ending, kind in (
-            ("Picture (PNG)", lambda: _png(sheet(study, made)), "png", "image/png"),
+            ("Picture (PNG)", lambda: png(sheet(study, made)), "png", "image/png"),
             ("Check (JSON)", lambda: json.dumps(told(study, made), indent=1), "json", "application/json"),
         ):
             st.download_button(
@@ -260,21 +265,27 @@ def _downloads(study: Study, made: Made) -> None:
             )
 
 
-def _png(picture: Any) -> bytes:
+def png(picture: Image.Image) -> bytes:
+    """Return an image as the bytes of a PNG file."""
     packed = io.BytesIO()
     picture.save(packed, "PNG")
     return packed.getvalue()
 
 
-def _figures(pictures: Any, captions: list[str], size: int = 140) -> str:
-    figures = []
-    for number, (picture, caption) in enumerate(zip(pictures, captions, strict=True)):
-        code = base64.b64encode(_png(as_image(picture))).decode()
-        alt = html.escape(f"synthetic image {number}")
-        figures.append(
-            f'<figure><img src="data:image/png;base64,{code}" alt="{alt}"><figcaption>{caption}</figcaption></figure>'
+def figures(pictures: Any, captions: list[str], size: int = 140) -> str:
+    """Return HTML of pictures [image, channel, …] in [0, 1] in a wrapping row, each with a caption (HTML) below."""
+    return image_figures([as_image(picture) for picture in pictures], captions, size)
+
+
+def image_figures(images: list[Image.Image], captions: list[str], size: int) -> str:
+    """Return HTML of images in a wrapping row of `size` pixels, each with a caption (HTML) below."""
+    made = []
+    for number, (image, caption) in enumerate(zip(images, captions, strict=True)):
+        source = f"data:image/png;base64,{base64.b64encode(png(image)).decode()}"
+        made.append(
+            f'<figure><img src="{source}" alt="made image {number}"><figcaption>{caption}</figcaption></figure>'
         )
-    return f'{_STYLE}<div class="nap-made" style="--nap-size:{size}px">{"".join(figures)}</div>'
+    return f'{_STYLE}<div class="nap-made" style="--nap-size:{size}px">{"".join(made)}</div>'
 
 
 def compare_ways(study: Study, network: Network, wish: Wish, config: ClusterConfig) -> None:
@@ -292,7 +303,7 @@ def compare_ways(study: Study, network: Network, wish: Wish, config: ClusterConf
         said = "; ".join(f"{n} {_LIGHTS[light][1]}" for light, n in counts.items())
         left, right = st.columns([1, 2], vertical_alignment="center")
         left.markdown(f"**{name}**  \n{said}")
-        right.html(_figures(made.images.picture, [""] * len(made.images.seed), 96))
+        right.html(figures(made.images.picture, [""] * len(made.images.seed), 96))
     if missing and st.button(f"Make {len(missing)} more: {', '.join(missing)}", key="make-more"):
         space = st.empty()
         with space.container():

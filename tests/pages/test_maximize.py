@@ -89,3 +89,21 @@ def test_a_study_without_a_network_says_so(tmp_path):
     test = opened(str(tmp_path / "bare"))
     assert not test.exception
     assert "activations from elsewhere" in texts(test)
+
+
+def test_what_is_behind_a_pattern():
+    test = opened(layer="stage2", look_pattern="9", look_view="units")
+    assert not test.exception
+    assert "On images that it was not found on" in texts(test) or "No condition on a few units" in texts(test)
+    assert "with as many random units" in texts(test)
+    test = opened(layer="stage2", look_pattern="9", look_view="places")
+    assert not test.exception
+    assert "adds up to the score" in texts(test)
+    assert "**Occlusion**" in texts(test)
+    assert "plain vectors" in texts(opened(layer="features", look_pattern="2", look_view="places"))
+    test = opened(layer="stage2", look_pattern="9", look_view="firmness")
+    assert not test.exception
+    assert "members" in texts(test)
+    test.number_input(key="look-into").set_value(3).run()
+    assert not test.exception
+    assert "in the other pattern" in test.dataframe[0].value.columns
