@@ -77,7 +77,7 @@ def _figures(study: Study, patterns: Patterns, pattern: int, members: Int) -> No
 def _looks_for(study: Study, layer: str, pattern: int) -> None:
     """Lead to the synthetic images of a pattern of a whole layer."""
     if pattern != NOISE and layer in study.layer_names and study.about["model"]:
-        address = {"layer": layer, "look-for": "pattern", "look-pattern": str(pattern)}
+        address: dict[str, str | int] = {"layer": layer, "look-for": "pattern", "look-pattern": pattern}
         go_to("What it looks for", "maximize", key="to-maximize", **address)
 
 
