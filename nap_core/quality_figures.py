@@ -41,7 +41,7 @@ def chance_figure(found: LayerVerdict) -> Any:
         told = f"this layer: %{{x:{form}}}<extra></extra>"
         figure.add_scatter(x=[here], y=[name], mode="markers", marker=mark, hovertemplate=told, row=row, col=1)
         most = 1.0 if form == ".0%" else 1.1 * max(2, here, *chance)
-        figure.update_xaxes(range=[-0.03 * most, 1.03 * most], tickformat=form, nticks=6, row=row, col=1)
+        figure.update_xaxes(range=[-0.06 * most, 1.06 * most], tickformat=form, nticks=6, row=row, col=1)
     figure.update_yaxes(type="category", showgrid=False)
     return quiet(figure, x="", y="", height=230)
 
