@@ -1,4 +1,4 @@
-"""The command line: ``python -m nap_core layers | run | maximize | findings | export | pack | unpack``."""
+"""The command line: ``python -m nap_core layers | run | maximize | findings | quality | export | pack | unpack``."""
 
 from __future__ import annotations
 
@@ -87,6 +87,8 @@ def parser() -> argparse.ArgumentParser:
     telling = commands.add_parser("findings", help="what is worth a look in a study, the most serious first")
     telling.add_argument("study", type=Path, metavar="DIR")
     telling.add_argument("--json", action="store_true", help="everything, all images included, as JSON")
+    judging = commands.add_parser("quality", help="how sure one may be of a study's patterns, layer by layer")
+    judging.add_argument("study", type=Path, metavar="DIR")
     _add_maximize(commands.add_parser("maximize", help="make images that show what a pattern, unit or class is about"))
     leaving = commands.add_parser("export", help="write a study as plain files")
     leaving.add_argument("study", type=Path, metavar="DIR")
@@ -277,11 +279,15 @@ def _make_demos() -> None:
     from nap_core.study import Study
     from nap_core.study.findings import findings
     from nap_core.study.folder import pack_results
+    from nap_core.study.judgement import judge
 
     for name in DEMOS:
         with tempfile.TemporaryDirectory() as folder:
             run(parser().parse_args(["run", "--demo", name, "--study", folder, "--jobs", "1"]))
-            findings(Study.open(folder))
+            study = Study.open(folder)
+            findings(study)
+            for layer in study.layer_names:
+                judge(study, layer, with_dial=True, report=reporter)
             shipped = demo_study_folder(name)
             shipped.mkdir(parents=True, exist_ok=True)
             shutil.copy(Study.open(folder).folder / "study.json", shipped)
@@ -304,6 +310,26 @@ def _print_findings(options: argparse.Namespace) -> None:
         print(f"{rank:>2}  {KINDS[one.kind]}\n    {one.sentence}\n    {one.link}   {len(one.image):,} images: {images}")
     if not found:
         print("Nothing stands out.")
+
+
+def _print_quality(options: argparse.Namespace) -> None:
+    from nap_core.study import Study
+    from nap_core.study.judgement import judge
+    from nap_core.study.quality import quality
+
+    study = Study.open(options.study)
+    layers = [name for name in study.layer_names if name not in study.problems]
+    verdicts = [judge(study, layer, report=reporter) for layer in layers]
+    width = max(map(len, layers), default=5)
+    print(f"{'layer':<{width}}  verdict        patterns  by chance  in islands  stable  doubtful  unstable")
+    for layer, found in zip(layers, verdicts, strict=True):
+        words = quality(study, layer).words
+        stable, doubtful, unstable = (words.count(word) for word in ("stable", "doubtful", "unstable"))
+        chance = round(float(found.chance_n_patterns.mean())) if len(found.chance_n_patterns) else "-"
+        print(
+            f"{layer:<{width}}  {found.word:<13}  {found.n_patterns:>8}  {chance:>9}  {found.parted:>10.0%}"
+            f"  {stable:>6}  {doubtful:>8}  {unstable:>8}"
+        )
 
 
 def _as_one_file(options: argparse.Namespace) -> None:
@@ -332,6 +358,8 @@ def main(arguments: list[str] | None = None) -> int:
             _make_demos()
         elif options.command == "findings":
             _print_findings(options)
+        elif options.command == "quality":
+            _print_quality(options)
         elif options.command in ("pack", "unpack"):
             _as_one_file(options)
         else:

@@ -15,9 +15,13 @@ import numpy as np
 
 from nap_core.configs import ClusterConfig
 from nap_core.findings.records import Finding
+from nap_core.patterns.quality import PatternQuality
+from nap_core.patterns.verdict import LayerVerdict
 from nap_core.store import write_json
 from nap_core.study import Study
 from nap_core.study.findings import findings
+from nap_core.study.judgement import known_verdict
+from nap_core.study.quality import known_quality
 from nap_core.types import NOISE, Patterns
 
 COLUMNS = (
@@ -70,7 +74,7 @@ def pattern_rows(study: Study, patterns: Patterns, images: Iterable[int]) -> lis
     ]
 
 
-def _described(study: Study, patterns: Patterns) -> list[dict[str, Any]]:
+def _described(study: Study, patterns: Patterns, found: PatternQuality | None) -> list[dict[str, Any]]:
     ids = study.ids
     return [
         {
@@ -80,9 +84,33 @@ def _described(study: Study, patterns: Patterns) -> list[dict[str, Any]]:
             "medoid": ids[patterns.medoid[number]],
             "exemplars": [ids[i] for i in patterns.exemplars(number)],
             "members": [[ids[i], float(patterns.probability[i])] for i in patterns.members(number)],
+            **_sure(found, number),
         }
         for number in range(patterns.n_patterns)
     ]
+
+
+def _sure(found: PatternQuality | None, number: int) -> dict[str, Any]:
+    """Return the figures of a pattern's quality, as far as they were computed; the rest is left out."""
+    if found is None:
+        return {}
+    figures = {
+        "stability": found.stability,
+        "relative_persistence": found.persistence,
+        "silhouette": found.silhouette,
+        "dbcv": found.dbcv,
+        "gap_filled": found.filled,
+        "purity": found.purity,
+        "entropy": found.entropy,
+        "error_rate": found.error_rate,
+        "error_lift": found.lift,
+    }
+    told: dict[str, Any] = {
+        name: round(float(value[number]), 4) for name, value in figures.items() if np.isfinite(value[number])
+    }
+    if found.layout:
+        told |= {"stability_word": found.words[number], "stability_layout": found.layout}
+    return told | {"is_apart": bool(found.is_apart[number]), "nearest_pattern": int(found.neighbor[number])}
 
 
 def _flow_rows(study: Study, layers: Sequence[str], config: ClusterConfig) -> Iterable[list[Any]]:
@@ -98,7 +126,8 @@ def export(study: Study, to: Path | str, config: ClusterConfig | None = None) ->
 
     ``study.json``, ``flows.csv``, ``findings.json``, ``findings.csv`` (one row per finding and image), and per layer a
     folder with ``activations.npy`` (raw pooled, float32 ``[image, feature]``), ``patterns.csv`` (one row per image,
-    `COLUMNS`) and ``patterns.json``.
+    `COLUMNS`) and ``patterns.json``. Of quality only what was computed before is written: figures in ``patterns.json``,
+    and ``verdict.json``.
 
     Returns
     -------
@@ -114,7 +143,9 @@ def export(study: Study, to: Path | str, config: ClusterConfig | None = None) ->
         patterns = study.patterns(layer, config)
         np.save(folder / "activations.npy", study.activations(layer).values, allow_pickle=False)
         _write_rows(folder / "patterns.csv", COLUMNS, pattern_rows(study, patterns, range(study.n_images)))
-        write_json(folder / "patterns.json", _described(study, patterns))
+        write_json(folder / "patterns.json", _described(study, patterns, known_quality(study, layer, config)))
+        if (judged := known_verdict(study, layer, config)) is not None:
+            write_json(folder / "verdict.json", _verdict(judged))
     header = ("source_layer", "source", "target_layer", "target", "count")
     _write_rows(to / "flows.csv", header, _flow_rows(study, layers, config))
     found = findings(study, config)
@@ -122,6 +153,22 @@ def export(study: Study, to: Path | str, config: ClusterConfig | None = None) ->
     _write_rows(to / "findings.csv", ("image", "rank", "kind", "layer", "pattern", "note"), _flags(study, found))
     write_json(to / "study.json", study.about | {"seconds": _seconds(study, config)})
     return to
+
+
+def _verdict(found: LayerVerdict) -> dict[str, Any]:
+    return {
+        "verdict": found.word,
+        "n_patterns": found.n_patterns,
+        "coverage": round(found.coverage, 4),
+        "n_islands": found.n_islands,
+        "parted": round(found.parted, 4),
+        "clumping": round(found.clumping, 4),
+        "by_chance": {
+            "n_patterns": found.chance_n_patterns.tolist(),
+            "coverage": found.chance_coverage.round(4).tolist(),
+            "parted": found.chance_parted.round(4).tolist(),
+        },
+    }
 
 
 def finding_rows(study: Study, found: Iterable[Finding]) -> list[dict[str, Any]]:

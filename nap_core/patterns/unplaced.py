@@ -1,8 +1,8 @@
 """Why an image is in no pattern: between which patterns it lies, and how far from any.
 
 Told in the space that was clustered, where "near" is what the clustering took it to be. The ten nearest members vote,
-as for the pattern an image is assigned to; the distance to the nearest member is compared with the distance that
-members of that pattern usually keep from each other.
+as for the pattern an image is assigned to; the distance to the fifth nearest member is compared with the distance from
+members of the nearest pattern to the fifth nearest of their own.
 """
 
 from __future__ import annotations
@@ -16,6 +16,9 @@ from numpy.typing import NDArray
 from nap_core.geometry.neighbors import nearest, nearest_among
 from nap_core.patterns.assign import N_NEAREST, votes
 from nap_core.types import NOISE, Float, Int, frozen_array
+
+N_AROUND = 5
+"""Members within the distance that is compared: the nearest alone says little where some images are nearly equal."""
 
 FAR = 3.0
 """Times the usual distance from which an image is far from any pattern."""
@@ -34,7 +37,7 @@ class Unplaced:
     first: Int  # the pattern with most votes, or NOISE where there is no pattern
     second: Int  # the pattern with most of the other votes, or NOISE
     share: Float  # of the votes that `first` has, in [0, 1]
-    distance: Float  # to the nearest member, in usual distances of its pattern: about 1 as near as a member
+    distance: Float  # to members, in usual distances of the nearest pattern: about 1 as near as a member
 
     def __post_init__(self) -> None:
         for name in ("image", "first", "second"):
@@ -51,9 +54,11 @@ class Unplaced:
 
 
 def _usual(values: NDArray[Any], label: NDArray[Any], metric: str) -> NDArray[np.float64]:
-    """Return [pattern] the median distance of a member to the nearest other member."""
+    """Return [pattern] the median distance of a member to the fifth nearest other member."""
     members = (values[label == pattern] for pattern in range(int(label.max(initial=NOISE)) + 1))
-    return np.array([np.median(nearest(rows, 1, metric)[1]) if len(rows) > 1 else 0.0 for rows in members])
+    return np.array(
+        [np.median(nearest(rows, N_AROUND, metric)[1][:, -1]) if len(rows) > 1 else 0.0 for rows in members]
+    )
 
 
 def unplaced(values: NDArray[Any], label: NDArray[Any], metric: str = "euclidean") -> Unplaced:
@@ -77,5 +82,6 @@ def unplaced(values: NDArray[Any], label: NDArray[Any], metric: str = "euclidean
     # The nearest of the others speaks for them: votes among few of them would be a toss.
     second = np.where(other.any(axis=1), label[near][np.arange(n), other.argmax(axis=1)], NOISE)
     usual = _usual(values, label, metric)[label[near[:, 0]]]
-    ratio = np.divide(distance[:, 0], usual, out=np.full(n, np.inf), where=usual > 0)
+    around = distance[:, min(N_AROUND, distance.shape[1]) - 1]
+    ratio = np.divide(around, usual, out=np.full(n, np.inf), where=usual > 0)
     return Unplaced(noise.astype(np.int32), first, second.astype(np.int32), share, ratio.astype(np.float32))

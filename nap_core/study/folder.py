@@ -26,7 +26,9 @@ if TYPE_CHECKING:
 FORMAT = 1
 THUMBNAIL = 128  # pixels, longer side
 SMALL_PICTURES = "small pictures"
-"""Kind of a stored result that is as large as the pictures and soon made again, so that no demo carries it."""
+CLUSTER_TREE = "cluster tree"
+_NOT_SHIPPED = (SMALL_PICTURES, CLUSTER_TREE)
+"""Kinds of stored results that are large and soon made again, so that no demo carries them."""
 _PICTURES = ("images.json", "thumbnails.json", "thumbnails.npy", "thumbnail_ends.npy")
 
 
@@ -117,7 +119,7 @@ def pack_results(results: Path, to: Path) -> None:
     arrays: dict[str, NDArray[Any]] = {}
     for about in sorted(results.glob("??/*/about.json")):
         key, told = about.parent.name, json.loads(about.read_text(encoding="utf-8"))
-        if told["kind"] == SMALL_PICTURES:
+        if told["kind"] in _NOT_SHIPPED:
             continue
         abouts[key] = told
         arrays |= {f"{key}/{name}": np.load(about.parent / f"{name}.npy") for name in abouts[key]["arrays"]}

@@ -5,6 +5,7 @@ Like everything in `nap_core.study.quality`, computed when asked for and kept.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import fields, replace
 from typing import Any
 
@@ -18,8 +19,8 @@ from nap_core.patterns.directions import N_DIRECTIONS, Directions, directions
 from nap_core.patterns.unplaced import Unplaced, unplaced
 from nap_core.patterns.verdict import N_PERMUTATIONS, LayerVerdict, verdict
 from nap_core.store import Entry
-from nap_core.study.properties import picture_properties
-from nap_core.study.quality import VERSION, kept_tree, layer_measures
+from nap_core.study.properties import kept_metadata, property_columns
+from nap_core.study.quality import VERSION, kept_tree, layer_measures, quality
 from nap_core.study.study import Study
 from nap_core.types import NOISE, Progress
 
@@ -65,6 +66,35 @@ def layer_verdict(
     chance = {name: getattr(found, name) for name in _CHANCE}
     study.store.put(_verdict_key(study, layer, config), chance, kind="layer verdict", layer=layer, **about)
     return found
+
+
+def judge(
+    study: Study,
+    layer: str,
+    config: ClusterConfig | None = None,
+    *,
+    with_dial: bool = False,
+    report: Callable[[str], Progress] | None = None,
+) -> LayerVerdict:
+    """Compute and keep everything that is said of how sure one may be of a layer; return the verdict.
+
+    Parameters
+    ----------
+    with_dial
+        Whether other cuts are compared, too.
+    report
+        Step → progress; called once per step.
+    """
+    config = config or study.config
+
+    def step(name: str) -> Progress | None:
+        return report(f"{layer}: {name}") if report else None
+
+    quality(study, layer, config, step("images left out at random"))
+    layer_unplaced(study, layer, config)
+    if with_dial:
+        layer_dial(study, layer, config, step("cuts compared"))
+    return layer_verdict(study, layer, config, step("units shuffled"))
 
 
 def _dial_key(study: Study, layer: str, config: ClusterConfig) -> str:
@@ -141,14 +171,10 @@ def layer_directions(study: Study, layer: str, config: ClusterConfig | None = No
 
 def known_columns(study: Study, progress: Progress | None = None) -> dict[str, NDArray[Any]]:
     """Return everything that is known of the images, by name: what is seen in them, classes, answers, own columns."""
-    columns: dict[str, NDArray[Any]] = {}
-    if study.has_pictures:
-        seen = picture_properties(study, progress=progress)
-        columns |= {**seen.values, "main colour": np.array(seen.colour)}
+    columns = {**property_columns(study, progress=progress), **kept_metadata(study)}
     if (study.target != NOISE).any():
         columns["class"] = _named(study.target, study.class_names)
     if study.predictions is not None:
-        columns["the model's confidence"] = study.predictions.confidence
         columns["the model's answer"] = _named(study.predictions.prediction, study.prediction_names)
     return columns
 

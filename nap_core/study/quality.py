@@ -19,6 +19,7 @@ from nap_core.patterns.space import Index, Space, cluster_space, tree_of
 from nap_core.patterns.stability import N_DRAWS, SHARE, Stability, stability
 from nap_core.store import Entry
 from nap_core.study.answers import misclassified
+from nap_core.study.folder import CLUSTER_TREE
 from nap_core.study.study import Study
 from nap_core.types import Float, Progress
 
@@ -48,7 +49,7 @@ def kept_tree(study: Study, layer: str, config: ClusterConfig | None = None) -> 
 
     content = {name: getattr(config, name) for name in _TREE_FIELDS}
     key = digest("cluster tree", activations=study.activations_key(layer), version=VERSION, **content)
-    kept = study.store.compute(key, grown, kind="cluster tree", layer=layer).arrays
+    kept = study.store.compute(key, grown, kind=CLUSTER_TREE, layer=layer).arrays
     space = Space(kept["order"], kept["place"], kept["group"]) if reduced else cluster_space(activations, config)
     return space, kept["edge"], kept["weight"]
 

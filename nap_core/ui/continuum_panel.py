@@ -48,8 +48,8 @@ def show_unplaced(study: Study, layer: str, config: ClusterConfig) -> None:
     order = at[np.argsort(-found.distance[at] if chosen == 2 else found.share[at], kind="stable")]
     paged_pictures(study, found.image[order].tolist(), key=f"noise-{layer}-{chosen}", size=72, per_page=24)
     st.caption(
-        "What is near is asked of the ten nearest members, where the clustering sees them; far is three times the "
-        "distance that members of the nearest pattern keep from each other."
+        "What is near is asked of the ten nearest members, where the clustering sees them; far is three times as far "
+        "from the fifth nearest member as members of the nearest pattern are."
     )
 
 

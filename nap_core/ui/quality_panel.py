@@ -16,8 +16,8 @@ from nap_core.patterns.stability import N_DRAWS
 from nap_core.patterns.verdict import LayerVerdict
 from nap_core.quality_figures import chance_figure, stability_figure, tree_figure
 from nap_core.study import Study
-from nap_core.study.judgement import known_unplaced, known_verdict, layer_unplaced, layer_verdict
-from nap_core.study.quality import known_quality, layer_stability, quality
+from nap_core.study.judgement import judge, known_unplaced, known_verdict
+from nap_core.study.quality import known_quality, layer_stability
 from nap_core.types import Patterns
 from nap_core.ui.widgets import remaining, show_progress
 
@@ -58,10 +58,7 @@ def _seconds(study: Study, layer: str, config: ClusterConfig) -> float:
 
 def _judge(study: Study, layers: Sequence[str], config: ClusterConfig) -> None:
     for layer in layers:
-        study.patterns(layer, config)
-        quality(study, layer, config, show_progress(f"{layer}: images left out at random"))
-        layer_verdict(study, layer, config, show_progress(f"{layer}: units shuffled"))
-        layer_unplaced(study, layer, config)
+        judge(study, layer, config, report=show_progress)
 
 
 def verdict_words(found: LayerVerdict) -> str:

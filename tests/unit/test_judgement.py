@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from nap_core.__main__ import main
 from nap_core.configs import RECIPES
+from nap_core.export import export
 from nap_core.patterns.directions import ordered_by
 from nap_core.patterns.unplaced import KINDS
 from nap_core.study import Study
+from nap_core.study.folder import CLUSTER_TREE, pack_results
 from nap_core.study.judgement import (
+    judge,
     known_columns,
     known_dial,
+    known_unplaced,
     known_verdict,
     layer_dial,
     layer_directions,
@@ -64,3 +70,31 @@ def test_classes_order_the_directions(study):
     orders = ordered_by(layer_directions(study, "late"), known_columns(study))
     assert orders[0].column == "class" and orders[0].strength > 0.5
     assert layer_directions(study, "late").score.shape == (200, 4)
+
+
+def test_exports_carry_what_was_computed_and_nothing_else(study, tmp_path):
+    layer_verdict(study, "late")
+    folder = export(study, tmp_path / "before") / "late"
+    assert json.loads((folder / "verdict.json").read_text())["verdict"] == "patterns"
+    assert "stability" not in json.loads((folder / "patterns.json").read_text())[0]
+    judge(study, "late")
+    folder = export(study, tmp_path / "after") / "late"
+    told = json.loads((folder / "patterns.json").read_text())[0]
+    assert (told["stability_word"], told["is_apart"]) == ("stable", True)
+    assert "error_rate" not in told
+
+
+def test_the_command_line_judges_every_layer(study, capsys):
+    assert main(["quality", str(study.folder)]) == 0
+    row = capsys.readouterr().out.splitlines()[-1].split()
+    assert row[:3] == ["late", "patterns", "5"]
+    assert known_unplaced(study, "late") is not None
+
+
+def test_a_demo_carries_the_judgement_without_the_tree(study, tmp_path):
+    judge(study, "late", with_dial=True)
+    pack_results(study.store.folder, tmp_path)
+    with np.load(tmp_path / "results.npz") as packed:
+        kinds = {about["kind"] for about in json.loads(str(packed["abouts"])).values()}
+    assert {"layer verdict", "pattern stability", "pattern measures", "dial"} <= kinds
+    assert CLUSTER_TREE not in kinds
