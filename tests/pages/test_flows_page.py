@@ -20,7 +20,7 @@ def shapes() -> Study:
     return Study.demo("shapes")
 
 
-def flows(state: dict[str, object] | None = None, **address: str) -> AppTest:
+def flows(state: dict[str, object] | None = None, **address: str | list[str]) -> AppTest:
     test = AppTest.from_file(str(PAGES / "flows.py"), default_timeout=120)
     for name, value in address.items():
         test.query_params[name] = value
@@ -82,6 +82,14 @@ def test_only_the_misclassified_only_a_class_only_the_selected(shapes):
     test = flows({"selection": {str(shapes.folder): (3, 5, 1999)}})
     test.pills(key="flow-only").set_value(["selected"]).run()
     assert "**3 of 2,000 images** (selected)" in texts(test)
+
+
+def test_an_address_reopens_the_view():
+    address = {"flow-layers": ["stage4", "features"], "flow-only": ["misclassified"], "part": "features:14"}
+    said = texts(flows(**address))
+    assert "(misclassified) through 2 layers" in said
+    assert "Pattern 14 of `features`" in said
+    assert "of them for star" in said
 
 
 def test_choices_that_have_no_image_in_common_say_so(shapes):
