@@ -7,6 +7,7 @@ import json
 import os
 import sys
 import time
+from contextlib import ExitStack
 from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,6 +17,8 @@ from nap_core.errors import ConfigError, NapError, listed
 from nap_core.types import NOISE
 
 if TYPE_CHECKING:
+    from distributed import Client
+
     from nap_core.inputs.images import ImageSet
     from nap_core.inputs.models import Network
     from nap_core.study import Study
@@ -49,6 +52,7 @@ def _add_run(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--limit", type=int, help="at most so many images, evenly from the classes")
     parser.add_argument("--device", choices=("auto", "cpu", "cuda", "mps"), default="auto")
     parser.add_argument("--batch-size", type=int, default=32)
+    parser.add_argument("--scheduler", help="address of a Dask scheduler, or 'local': one process for each core")
     parser.add_argument("--jobs", type=int, default=min(2, os.cpu_count() or 1), help="layers clustered side by side")
     group = parser.add_argument_group("clustering (each replaces the recipe's value)")
     for field in fields(ClusterConfig):
@@ -166,10 +170,11 @@ def _inputs(options: argparse.Namespace) -> tuple[Network, ImageSet]:
     return load_model(options.model, options.weights), load_images(options.images, progress=reporter("images"))
 
 
-def _new_study(options: argparse.Namespace, config: ClusterConfig) -> Study:
+def _new_study(options: argparse.Namespace, config: ClusterConfig, client: Client | None) -> Study:
     from nap_core.activations.extract import network_layers
     from nap_core.activations.hooks import check_names
     from nap_core.activations.layers import suggest_layers
+    from nap_core.activations.workers import check_shared
     from nap_core.errors import LayerNotReachedError
     from nap_core.study import Study
 
@@ -189,9 +194,10 @@ def _new_study(options: argparse.Namespace, config: ClusterConfig) -> Study:
     chosen = [layer for name, layer in known.items() if name in wanted]
     title = _demo_title(options.demo)
     study = Study.create(options.study, network, images, chosen, pooling=options.pooling, config=config, title=title)
-    study.extract(
-        network, images, device=options.device, batch_size=options.batch_size, progress=reporter("activations")
-    )
+    if client:
+        check_shared(client, study.folder)
+    how = {"device": options.device, "batch_size": options.batch_size, "client": client}
+    study.extract(network, images, **how, progress=reporter("activations"))
     return study
 
 
@@ -224,11 +230,27 @@ def _imported_study(options: argparse.Namespace, config: ClusterConfig) -> Study
     )
 
 
+def _connected(address: str | None, stack: ExitStack) -> Client | None:
+    """Do what follows on the workers of a scheduler, until `stack` is left; here where no address is given."""
+    if not address:
+        return None
+    import joblib
+
+    from nap_core.activations.workers import workers
+
+    client = stack.enter_context(workers(address))
+    stack.enter_context(joblib.parallel_config(backend="dask"))
+    return client
+
+
 def run(options: argparse.Namespace) -> int:
     """Make or continue a study; return 2 where a layer has no patterns for a reason, else 0."""
     config = _config(options)
-    study = _imported_study(options, config) if options.activations else _new_study(options, config)
-    problems = study.cluster(n_jobs=options.jobs, progress=reporter("patterns"))
+    with ExitStack() as stack:
+        client = _connected(options.scheduler, stack)
+        study = _imported_study(options, config) if options.activations else _new_study(options, config, client)
+        n_jobs = sum(client.nthreads().values()) if client else options.jobs
+        problems = study.cluster(n_jobs=n_jobs, progress=reporter("patterns"))
     width = max(len(name) for name in study.layer_names)
     print(f"{'layer':<{width}}  patterns  coverage  images {study.n_images}")
     for name in study.layer_names:

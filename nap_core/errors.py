@@ -33,6 +33,10 @@ class OfflineError(NapError, ConnectionError):
     """Something would have to be downloaded and the network does not answer."""
 
 
+class WorkerError(NapError, RuntimeError):
+    """The workers of a cluster cannot be reached, or were lost."""
+
+
 class UnknownNameError(NapError, LookupError):
     """A name that is not in the list it was looked up in."""
 

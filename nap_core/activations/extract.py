@@ -21,28 +21,29 @@ from nap_core.activations.hooks import (
     Capture,
     capture,
     check_names,
-    find_tensor,
     locked,
     not_reached,
     run_module,
 )
 from nap_core.activations.layers import list_layers
 from nap_core.activations.pooling import effective_pooling, n_features, pool, unit_of_feature
+from nap_core.activations.reading import PREDICTIONS, Reading, read
 from nap_core.activations.tables import Tables
+from nap_core.activations.workers import read_on_workers
 from nap_core.errors import ConfigError, UnreadableLayerError
 from nap_core.keys import digest
 from nap_core.store import Store
-from nap_core.types import NOISE, Activations, LayerInfo, Predictions, Progress
+from nap_core.types import Activations, LayerInfo, Predictions, Progress
 
 if TYPE_CHECKING:
     import torch
+    from distributed import Client
     from torch import Tensor
 
     from nap_core.inputs.image_set import ImageSet
     from nap_core.inputs.models import Network
 
 VERSION = 1  # raised when the meaning of a stored activation changes
-PREDICTIONS = "predictions"
 LARGEST_TABLE = 4 * 2**30  # bytes of one layer's table
 _BATCH_SECONDS, _ENOUGH_SECONDS, _MOST_REHEARSED = 0.25, 1.0, 1024  # of a rehearsal
 
@@ -156,12 +157,14 @@ def extract(
     pooling: str = "mean",
     device: str = "auto",
     batch_size: int = 32,
+    client: Client | None = None,
     progress: Progress | None = None,
 ) -> dict[str, str]:
     """Run `images` through `network` once and store what every layer says, pooled.
 
     Layers already in the store are not run again; a run that was stopped resumes. Values that are not finite are
-    stored as they are; their number is ``n_not_finite`` in the entry's `about`.
+    stored as they are; their number is ``n_not_finite`` in the entry's `about`. With a Dask `client`, its workers run
+    the images, in shards; they must see the image files under the same paths.
 
     Returns
     -------
@@ -178,6 +181,8 @@ def extract(
         If a table would be larger than 4 GiB, or there is no such device.
     StorageFullError
         If the disk is full; finished batches are kept.
+    WorkerError
+        If workers died again and again; finished shards are kept.
     """
     if batch_size < 1:
         raise ConfigError(f"batch_size={batch_size} is less than 1; give at least 1.")
@@ -189,7 +194,11 @@ def extract(
             infos = _readable(network, images, [name for name in missing if name != PREDICTIONS])
             _check_size(infos, pooling, len(images))
             tables = Tables(store, missing, len(images), batch_size, optional=PREDICTIONS)
-            _Run(network, images, infos, pooling, tables).run(pick_device(device), progress)
+            reading = Reading(network, infos, pooling, tables.batch_size, with_answers=PREDICTIONS in missing)
+            if client is None:
+                _read_here(reading, images, tables, pick_device(device), progress)
+            else:
+                read_on_workers(client, reading, images, tables, device, progress)
             _finish(store, missing, network, images, infos, pooling, tables)
         elif progress:
             progress(len(images), len(images))
@@ -225,67 +234,19 @@ def _check_size(infos: dict[str, LayerInfo], pooling: str, n_images: int) -> Non
             )
 
 
-class _Run:
-    """One pass over the images behind the last commit."""
-
-    def __init__(
-        self, network: Network, images: ImageSet, infos: dict[str, LayerInfo], pooling: str, tables: Tables
-    ) -> None:
-        self.network, self.images, self.infos = network, images, infos
-        self.pooling, self.tables = pooling, tables
-
-    def run(self, device: torch.device, progress: Progress | None) -> None:
-        """Fill the tables, batch by batch."""
-        import torch
-
-        module, tables, n = self.network.module, self.tables, len(self.images)
-        began = time.perf_counter() - tables.seconds
-        stream = batches(self.network, self.images, tables.n_done, tables.batch_size, device)
-        with (
-            closing(stream),
-            placed(module, device),
-            capture(module, tuple(self.infos), self._reduced) as caught,
-            torch.inference_mode(),
-        ):
-            for first, batch in stream:
-                self._one(caught, first, batch)
-                done = first + len(batch)
-                tables.seconds = time.perf_counter() - began
-                tables.commit_when_due(done, tables.seconds)
-                if progress:
-                    progress(done, n)
-
-    def _reduced(self, name: str, tensor: Tensor) -> Tensor:
-        came, expected = tuple(tensor.shape[1:]), self.infos[name].output_shape
-        if came != expected:
-            raise UnreadableLayerError(
-                f"Layer '{name}' gives a tensor of shape {came} for some images and {expected} for others; "
-                "choose a layer inside or after it."
-            )
-        return pool(tensor, self.infos[name].kind, self.pooling)
-
-    def _one(self, caught: Capture, first: int, batch: Tensor) -> None:
-        """Run one batch; a single image runs twice, as in `list_layers`, so that its rows can be told."""
-        import torch
-
-        n = len(batch)
-        batch = torch.cat([batch, batch]) if n == 1 else batch
-        caught.n_images = len(batch)
-        logits = find_tensor(run_module(self.network.module, batch), len(batch))
-        for name, rows in caught.take().items():
-            self.tables.write(name, first, values=rows[:n].cpu().numpy())
-        if PREDICTIONS in self.tables.drafts and logits is not None and logits.ndim == 2 and logits.shape[1] > 1:
-            prediction, confidence = _answers(logits[:n].float().cpu())
-            self.tables.write(PREDICTIONS, first, prediction=prediction, confidence=confidence)
-
-
-def _answers(logits: Tensor) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
-    """Return class and softmax probability for logits ``[image, class]``; `NOISE` and 0 where they are not finite."""
-    best = logits.softmax(1).max(1)
-    confidence = best.values.numpy()
-    is_finite = np.isfinite(confidence)
-    prediction = np.where(is_finite, best.indices.numpy(), NOISE).astype(np.int32)
-    return prediction, np.where(is_finite, confidence, 0).astype(np.float32)
+def _read_here(
+    reading: Reading, images: ImageSet, tables: Tables, device: torch.device, progress: Progress | None
+) -> None:
+    """Fill the tables behind the last commit, batch by batch."""
+    began = time.perf_counter() - tables.seconds
+    with closing(read(reading, images, tables.n_done, device)) as stream:
+        for first, n, rows in stream:
+            for name, found in rows.items():
+                tables.write(name, first, **found)
+            tables.seconds = time.perf_counter() - began
+            tables.commit_when_due(first + n, tables.seconds)
+            if progress:
+                progress(first + n, len(images))
 
 
 def _finish(

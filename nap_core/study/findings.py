@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from nap_core.activations.extract import PREDICTIONS
+from nap_core.activations.reading import PREDICTIONS
 from nap_core.configs import ClusterConfig
 from nap_core.findings.records import Evidence, Finding
 from nap_core.findings.search import KINDS, find_findings

@@ -40,7 +40,8 @@ def write_network_study(
     TooFewImagesError
         If no pattern could be found in so few images.
     """
-    from nap_core.activations.extract import PREDICTIONS, activations_key
+    from nap_core.activations.extract import activations_key
+    from nap_core.activations.reading import PREDICTIONS
 
     check_size(len(images), config)
     names = [layer.name for layer in layers]

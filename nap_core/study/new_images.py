@@ -42,7 +42,8 @@ def run_new_images(
     InputError
         If the network does not take the images.
     """
-    from nap_core.activations.extract import PREDICTIONS, extract, load_activations, load_predictions
+    from nap_core.activations.extract import extract, load_activations, load_predictions
+    from nap_core.activations.reading import PREDICTIONS
     from nap_core.inputs.images import thumbnail
 
     check_network(study, network)

@@ -30,6 +30,8 @@ from nap_core.study.making import write_imported_study, write_network_study
 from nap_core.types import Activations, CondensedTree, Flow, Int, LayerInfo, Patterns, Predictions, Progress
 
 if TYPE_CHECKING:
+    from distributed import Client
+
     from nap_core.inputs.images import ImageSet
     from nap_core.inputs.models import Network
 
@@ -260,7 +262,8 @@ class Study:
     @cached_property
     def predictions(self) -> Predictions | None:
         """The model's own answers, or None where it gives no classes."""
-        from nap_core.activations.extract import PREDICTIONS, load_predictions
+        from nap_core.activations.extract import load_predictions
+        from nap_core.activations.reading import PREDICTIONS
 
         key = self.about["keys"].get(PREDICTIONS)
         return load_predictions(self.store, key) if key else None
@@ -326,9 +329,10 @@ class Study:
         *,
         device: str = "auto",
         batch_size: int = 32,
+        client: Client | None = None,
         progress: Progress | None = None,
     ) -> None:
-        """Run the images through the model; a run that was stopped goes on where it stopped."""
+        """Run the images through the model, here or on Dask's workers; a stopped run goes on where it stopped."""
         from nap_core.activations.extract import extract
 
         extract(
@@ -339,6 +343,7 @@ class Study:
             pooling=self.about["pooling"],
             device=device,
             batch_size=batch_size,
+            client=client,
             progress=progress,
         )
 
@@ -358,7 +363,7 @@ class Study:
         if progress:
             progress(done, len(self.layers))
         for name, problem in zip(
-            todo, work(joblib.delayed(_cluster)(self.folder, name, config) for name in todo), strict=True
+            todo, work(joblib.delayed(_cluster)(self.folder.resolve(), name, config) for name in todo), strict=True
         ):
             done += 1
             if problem:
