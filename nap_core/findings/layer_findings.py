@@ -59,8 +59,8 @@ def unchanged_layers(evidence: Evidence) -> list[Finding]:
         "the two is enough to look at."
     )
     figures = {"n_layers": float(len(told)), "kept": share}
-    layer = evidence.patterns[at]
-    return [Finding("unchanged", sentence, 0.2 + 0.1 * share, layer.medoid[:8], layer.layer, figures=figures)]
+    none = np.zeros(0, np.int32)
+    return [Finding("unchanged", sentence, 0.2 + 0.1 * share, none, evidence.patterns[at].layer, figures=figures)]
 
 
 def dead_units(values: Float, unit: Int) -> Int:
@@ -95,4 +95,4 @@ def dead_unit_findings(evidence: Evidence) -> list[Finding]:
         f"{dead} of {n} units of {worst.layer} give one and the same value for all {evidence.n_images:,} images{end}."
     )
     figures = {"share": share, "n_dead": float(dead), "n_units": float(n)}
-    return [Finding("dead", sentence, 0.15 + 0.2 * share, worst.medoid[:8], worst.layer, figures=figures)]
+    return [Finding("dead", sentence, 0.15 + 0.2 * share, np.zeros(0, np.int32), worst.layer, figures=figures)]

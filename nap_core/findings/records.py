@@ -56,7 +56,7 @@ class Finding:
     kind: str  # one of `KINDS` of `nap_core.findings.search`
     sentence: str
     score: float  # how much it deserves attention, in [0, 1]; findings are ranked by it
-    image: Int  # [image] evidence, the most telling first
+    image: Int  # [image] evidence, the most telling first; empty where it concerns layers
     layer: str = ""  # "" where it concerns no single layer
     pattern: int = NOISE
     figures: Mapping[str, float] = field(default_factory=dict)

@@ -24,11 +24,15 @@ KINDS: dict[str, str] = {
     "border": "patterns that a border explains",
     "duplicates": "pictures that are there more than once",
     "together": "classes that share patterns",
+    "unanswered": "classes that the model never answers",
     "separation": "where classes part",
     "unchanged": "layers that change nothing",
     "dead": "units that never answer",
 }
 """Kind → what it is about."""
+
+WITHOUT_SELECTION = ("separation", "unchanged", "dead")
+"""Kinds that are about layers; their images, if any, are examples and no evidence."""
 
 MOST_PER_KIND = 3
 _EXPLAINED = 0.5  # share of a pattern's errors that carry a mark already told

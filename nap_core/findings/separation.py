@@ -58,37 +58,74 @@ def _judged(evidence: Evidence) -> Int:
 
 
 def class_findings(evidence: Evidence) -> list[Finding]:
-    """Return where the classes part, and pairs of classes that stay together where most others have parted."""
+    """Return where the classes part, which of them the model never answers, and which stay together where most others
+    have parted."""
     classes = _judged(evidence)
     if len(classes) < 2 or not evidence.patterns:
         return []
     tables = [_table(patterns, evidence.target, classes) for patterns in evidence.patterns]
-    return _parting(evidence, classes, tables) + _together(evidence, classes, tables)
-
-
-def _parting(evidence: Evidence, classes: Int, tables: Sequence[NDArray[np.float64]]) -> list[Finding]:
     f1 = np.array([separation(table) for table in tables])  # [layer, class]
     parted = f1 >= LEAST_SEPARATE
-    if not parted.any():
-        return []
     first = np.where(parted.any(axis=0), parted.argmax(axis=0), len(tables))
+    found = _unanswered(evidence, classes, first) + _together(evidence, classes, tables)
+    return [_parting(evidence, classes, tables, f1, first), *found] if parted.any() else found
+
+
+def _told(evidence: Evidence, classes: Int, first: NDArray[np.int64]) -> str:
+    """Return from which layer on classes stand in patterns of their own, in words."""
     told = []
     for i, patterns in enumerate(evidence.patterns):
-        names = [evidence.class_name(int(classes[k])) for k in np.flatnonzero(first == i)]
+        names = [evidence.class_name(int(number)) for number in classes[first == i]]
         if names:
             told.append(f"{listed(names, 6)} from {patterns.layer} on")
-    never = [evidence.class_name(int(classes[k])) for k in np.flatnonzero(first == len(tables))]
-    end = f"; in no layer: {listed(never, 6)}" if never else ""
-    best = int(f1.mean(axis=1).argmax())
-    n = int(parted.any(axis=0).sum())
+    if names := [evidence.class_name(int(number)) for number in classes[first == len(evidence.patterns)]]:
+        told.append(f"in no layer: {listed(names, 6)}")
+    return "; ".join(told)
+
+
+def _parting(
+    evidence: Evidence,
+    classes: Int,
+    tables: Sequence[NDArray[np.float64]],
+    f1: NDArray[np.float64],
+    first: NDArray[np.int64],
+) -> Finding:
+    n, best = int((first < len(tables)).sum()), int(f1.mean(axis=1).argmax())
     of = f"{len(classes)} classes"
     if len(classes) < len(np.unique(evidence.target[evidence.target != NOISE])):
         of += f" with {_SMALLEST} or more images"
-    sentence = f"{n} of {of} come to stand in patterns of their own: {'; '.join(told)}{end}."
+    begin = f"All {of}" if n == len(classes) else f"{n} of {of}"
+    sentence = f"{begin} come to stand in patterns of their own: {_told(evidence, classes, first)}."
     figures = {"n_separate": float(n), "n_classes": float(len(classes)), "best_f1": float(f1[best].mean())}
-    image = evidence.patterns[best].medoid[np.argsort(-evidence.patterns[best].size)]
+    image = evidence.patterns[best].medoid[tables[best].argmax(axis=1)]
     score = 0.3 + 0.1 * float(f1[best].mean())
-    return [Finding("separation", sentence, score, image, evidence.patterns[best].layer, NOISE, figures)]
+    return Finding("separation", sentence, score, image, evidence.patterns[best].layer, NOISE, figures)
+
+
+def _unanswered(evidence: Evidence, classes: Int, first: NDArray[np.int64]) -> list[Finding]:
+    """Return a finding about the classes that the model never answers, though it answers others."""
+    answered = np.unique(evidence.answer[evidence.answer != NOISE])
+    missing = ~np.isin(classes, answered)
+    if len(answered) < 2 or not missing.any() or missing.all():
+        return []
+    chosen = classes[missing]
+    names, own = listed([evidence.class_name(int(number)) for number in chosen], 6), first[missing]
+    image = _in_turn([np.flatnonzero(evidence.target == number) for number in chosen])
+    if (own < len(evidence.patterns)).any():
+        end = f"Yet they stand in patterns of their own: {_told(evidence, chosen, own)}"
+    else:
+        end = "They stand in no patterns of their own in any layer"
+    sentence = f"The model never answers {names}; {len(image):,} images are of them. {end}."
+    figures = {"n_classes": float(len(chosen)), "n_images": float(len(image))}
+    early = min(int(own.min()), len(evidence.patterns) - 1)
+    return [Finding("unanswered", sentence, 0.45, image, evidence.patterns[early].layer, figures=figures)]
+
+
+def _in_turn(groups: Sequence[NDArray[np.int64]]) -> Int:
+    """Return the images of several groups, one of each in turn."""
+    turn = np.concatenate([np.arange(len(group)) for group in groups])
+    image: Int = np.concatenate(groups)[np.argsort(turn, kind="stable")].astype(np.int32)
+    return image
 
 
 def _together(evidence: Evidence, classes: Int, tables: Sequence[NDArray[np.float64]], most: int = 3) -> list[Finding]:
@@ -123,11 +160,14 @@ def _pair_finding(
     is_end = last == len(tables) - 1
     until = "to the last layer" if is_end else f"up to {patterns.layer}"
     pattern = int(np.minimum(tables[last][a], tables[last][b]).argmax())
+    after = "" if is_end else f"; in {evidence.patterns[last + 1].layer} it is {shared[last + 1]:.0%}"
     sentence = (
-        f"{names[0]} and {names[1]} share patterns {until}: their images lie alike to {shared[last]:.0%} in "
-        f"{patterns.layer}{'' if is_end else f', to {shared[last + 1]:.0%} in {evidence.patterns[last + 1].layer}'}."
+        f"{names[0]} and {names[1]} share patterns {until}: {shared[last]:.0%} of either lie among the other in "
+        f"{patterns.layer}{after}."
     )
-    inside = np.flatnonzero((patterns.assigned == pattern) & np.isin(evidence.target, classes[[a, b]]))
+    inside = _in_turn(
+        [np.flatnonzero((patterns.assigned == pattern) & (evidence.target == classes[k])) for k in (a, b)]
+    )
     figures = {"overlap": float(shared[last]), "n_layers": float(last + 1)}
     score = 0.35 + (0.2 if is_end else 0.0) * float(shared[last])
-    return Finding("together", sentence, score, inside.astype(np.int32), patterns.layer, pattern, figures)
+    return Finding("together", sentence, score, inside, patterns.layer, pattern, figures)

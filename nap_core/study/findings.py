@@ -18,7 +18,8 @@ from nap_core.study.properties import picture_properties
 from nap_core.study.study import Study
 from nap_core.types import NOISE, Int, Progress
 
-FINDINGS_VERSION = 1  # raised when the meaning of a stored finding changes
+FINDINGS_VERSION = 2  # raised when the meaning of a stored finding changes
+_PERCENT = 100
 
 
 def findings_key(study: Study, config: ClusterConfig | None = None) -> str:
@@ -77,11 +78,22 @@ def findings(
     key = findings_key(study, config)
     if (entry := study.store.get(key)) is not None:
         return _read(study, entry)
-    found = find_findings(evidence(study, config, progress=progress), progress=progress)
+    found = find_findings(evidence(study, config, progress=_part(progress, 0)), progress=_part(progress, _PERCENT // 2))
     about = [_without_images(one) for one in found]
     arrays = {f"image_{i}": one.image for i, one in enumerate(found)}
     study.store.put(key, arrays, kind="findings", config=asdict(config or study.config), findings=about)
     return found
+
+
+def _part(progress: Progress | None, before: int) -> Progress | None:
+    """Return a progress whose steps are one half of `progress`, in per cent, after `before`."""
+    if progress is None:
+        return None
+
+    def show(done: int, total: int) -> None:
+        progress(before + done * _PERCENT // (2 * max(1, total)), _PERCENT)
+
+    return show
 
 
 def _without_images(one: Finding) -> dict[str, Any]:
@@ -102,6 +114,6 @@ def _read(study: Study, entry: Entry) -> tuple[Finding, ...]:
     for i, about in enumerate(entry.about["findings"]):
         one = Finding(image=entry.arrays[f"image_{i}"], **{**about, "note": tuple(about["note"])})
         is_here = one.kind in KINDS and one.layer in ("", *study.layer_names)
-        if is_here and len(one.image) and np.isin(one.image, np.arange(study.n_images)).all():
+        if is_here and np.isin(one.image, np.arange(study.n_images)).all():
             found.append(one)
     return tuple(found)

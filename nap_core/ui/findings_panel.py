@@ -9,7 +9,7 @@ from streamlit.delta_generator import DeltaGenerator
 
 from nap_core.configs import ClusterConfig
 from nap_core.findings.records import Finding
-from nap_core.findings.search import KINDS
+from nap_core.findings.search import KINDS, WITHOUT_SELECTION
 from nap_core.study import Study
 from nap_core.study.findings import findings, has_findings
 from nap_core.types import NOISE
@@ -58,7 +58,8 @@ def _finding(study: Study, one: Finding, rank: int) -> None:
     with st.container(border=True, key=f"finding-{rank}", gap="small", height="stretch"):
         st.caption(KINDS[one.kind].capitalize())
         st.markdown(verbatim(one.sentence))
-        picture_grid(study, one.image[:SHOWN].tolist(), key=f"finding-{study.folder.name}-{rank}", size=56)
+        if len(one.image):
+            picture_grid(study, one.image[:SHOWN].tolist(), key=f"finding-{study.folder.name}-{rank}", size=56)
         _links(study, one, rank)
 
 
@@ -70,6 +71,8 @@ def _links(study: Study, one: Finding, rank: int) -> None:
                 f"{pattern_title(one.pattern)} of {one.layer}" if one.pattern != NOISE else f"Patterns of {one.layer}"
             )
             go_to(where, "patterns", key=f"evidence-{rank}", **one.address)
+        if one.kind in WITHOUT_SELECTION:
+            return
         label, about = f"Select its {len(one.image):,} images", "They stay selected on every page."
         if st.button(label, key=f"select-{rank}", type="tertiary", icon=":material/select_all:", help=about):
             select(study, one.image.tolist())

@@ -188,6 +188,16 @@ def test_where_classes_part_and_which_stay_together():
     assert "class 2 from late on" in parting.sentence
     assert "in no layer: class 0, class 1" in parting.sentence
     assert "class 0 and class 1 share patterns to the last layer" in pairs[0].sentence
+    assert set(target[pairs[0].image[:2]]) == {0, 1}
+
+
+def test_classes_that_the_model_never_answers():
+    target = np.arange(N) % 4
+    given = evidence_of(None, {"a": target}, target, answer=np.minimum(target, 2), names=True)
+    found = [one for one in class_findings(given) if one.kind == "unanswered"]
+    assert found[0].sentence.startswith("The model never answers class 3; 60 images are of them. Yet they stand in")
+    assert set(target[found[0].image]) == {3}
+    assert not [one for one in class_findings(evidence_of(None, {"a": target}, target)) if one.kind == "unanswered"]
 
 
 def test_separation_and_overlap_by_hand():
