@@ -2,7 +2,9 @@
 
 Every image is judged by a linear reading of all layers that was fitted without it. A ridge regression on the classes
 gives these held-out answers for all images at once, in closed form, and reads a class through a shortcut that would
-mislead its nearest neighbours. An image is suspect when another class gets clearly more than its own.
+mislead its nearest neighbours. As an image's answers do not depend on its own label, they also say how far another
+class would lead if the label were wrong: the measure of a lead is what wrong labels would show in this very data set.
+How many labels are wrong follows from the images with leads so large that rightly labelled ones hardly reach them.
 
 References
 ----------
@@ -22,10 +24,13 @@ from numpy.typing import NDArray
 from nap_core.findings.records import Evidence, Finding, majority
 from nap_core.types import NOISE, Float, Int, frozen_array
 
-LEADS = ((0.3, 0.02), (0.35, 0.003), (0.7, 0.0))
-"""Least lead of another class over the own one, where 1 is a full vote, and the least share of the images that must
-have it for that lead to count. Any data set has some odd images that are rightly labelled: where hardly more speak for
-another class, only plain mistakes are told."""
+_RECALL = np.linspace(0.95, 0.3, 27)  # shares of wrong labels to be found, each with the lead that finds so many
+_SURE = _RECALL <= 0.6  # where rightly labelled images hardly reach
+_PRECISION = 0.75  # expected, with two standard errors of doubt on the side of finding more
+_ODD = 0.003  # share of odd but rightly labelled images in any data set; where no more are, only plain mistakes count
+_MOST = 0.3  # share of wrong labels beyond which the layers simply do not hold the classes
+_CERTAIN = 0.8  # expected share of the suspects from which the doubt is not told
+_AGREED = 0.35  # further lead, in typical ones of wrong labels, that is needed where the model gives the class itself
 
 _SMALLEST = 5  # images of a class; what smaller ones hold cannot be learnt
 _MOST_COLUMNS = 1024
@@ -40,8 +45,9 @@ class Suspects:
 
     image: Int  # [suspect]
     other: Int  # [suspect] the class that all layers together speak for
-    margin: Float  # [suspect] its lead over the class given, about 1 for a plain mistake
+    margin: Float  # [suspect] its lead over the class given, 1 for a typical wrong label
     n_layers: Int  # [suspect] layers in which the image lies among patterns of that class
+    expected: float  # how many wrong labels there are in all, as estimated
 
     def __post_init__(self) -> None:
         for name, dtype in (("image", np.int32), ("other", np.int32), ("margin", np.float32), ("n_layers", np.int32)):
@@ -90,26 +96,72 @@ def held_out_votes(columns: Table, target: Int, n_classes: int) -> Table:
     return best[1] + share
 
 
+def _standardised(votes: Table, number: Int) -> Table:
+    """Return the votes of each class in standard deviations above its mean vote for images of other classes."""
+    own = np.eye(votes.shape[1], dtype=np.bool_)[number]
+    others = np.where(own, np.nan, votes)
+    standardised: Table = (votes - np.nanmean(others, axis=0)) / np.maximum(np.nanstd(others, axis=0), 1e-9)
+    return standardised
+
+
+def _leads(votes: Table, number: Int) -> tuple[Table, Table]:
+    """Return the lead of the best other class over the one given, and every lead if the label were another one.
+
+    Returns
+    -------
+    lead
+        [image]
+    if_wrong
+        [image × other class]
+    """
+    two = np.partition(votes, -2, axis=1)[:, -2:]
+    is_best = votes == two[:, 1:]
+    lead = np.where(is_best, two[:, :1], two[:, 1:]) - votes
+    own = np.eye(votes.shape[1], dtype=np.bool_)[number]
+    return lead[own], lead[~own]
+
+
+def _least_lead(lead: Table, if_wrong: Table) -> tuple[float, float]:
+    """Return from which lead on an image is suspect, and how many wrong labels are expected in all.
+
+    References
+    ----------
+    Storey: A direct approach to false discovery rates. J. R. Stat. Soc. B 64 (2002), for the estimate.
+    """
+    needed = np.quantile(if_wrong, 1 - _RECALL)
+    count = np.array([(lead > least).sum() for least in needed])
+    expected = float(np.median(count[_SURE] / _RECALL[_SURE]))
+    if expected > _MOST * len(lead):
+        return float("inf"), 0.0
+    if expected < max(2, _ODD * len(lead)):
+        return float(np.median(if_wrong)), expected
+    precision = (expected + 2 * np.sqrt(expected)) * _RECALL / np.maximum(count, 1)
+    fine = np.flatnonzero(precision >= _PRECISION)
+    return float(needed[fine[0] if len(fine) else -1]), expected
+
+
 def suspects(evidence: Evidence) -> Suspects:
     """Return the images whose class is doubtful; none where fewer than two classes are known."""
     counts = np.bincount(evidence.target[evidence.target != NOISE], minlength=1)
     judged = np.flatnonzero((evidence.target != NOISE) & (counts[evidence.target] >= _SMALLEST))
-    classes, number = np.unique(evidence.target[judged], return_inverse=True)
+    classes, inverse = np.unique(evidence.target[judged], return_inverse=True)
+    number: Int = inverse.astype(np.int32)
     if len(classes) < 2 or not evidence.values:
         nobody = np.zeros(0, np.int32)
-        return Suspects(nobody, nobody, nobody.astype(np.float32), nobody)
+        return Suspects(nobody, nobody, nobody.astype(np.float32), nobody, 0.0)
     most = max(32, _MOST_COLUMNS // len(evidence.values))
     columns = np.concatenate([_columns(values[judged], most) for values in evidence.values], axis=1)
-    votes = held_out_votes(columns, number.astype(np.int32), len(classes))
-    rows = np.arange(len(judged))
-    own = votes[rows, number]
-    votes[rows, number] = -np.inf
-    other = votes.argmax(axis=1)
-    lead = votes[rows, other] - own
-    found = next(found for least, share in LEADS if len(found := np.flatnonzero(lead > least)) >= share * len(judged))
+    votes = _standardised(held_out_votes(columns, number, len(classes)), number)
+    lead, if_wrong = _leads(votes, number)
+    typical = float(np.median(if_wrong))
+    lead = lead - np.where(evidence.answer[judged] == evidence.target[judged], _AGREED * typical, 0.0)
+    least, expected = _least_lead(lead, if_wrong)
+    found = np.flatnonzero(lead > least)
     found = found[np.argsort(-lead[found], kind="stable")]
-    image, speaks_for = judged[found].astype(np.int32), classes[other[found]].astype(np.int32)
-    return Suspects(image, speaks_for, lead[found], _n_layers_among(evidence, image, speaks_for))
+    votes[np.arange(len(judged)), number] = -np.inf
+    image, speaks_for = judged[found].astype(np.int32), classes[votes[found].argmax(axis=1)].astype(np.int32)
+    margin = (lead[found] / typical).astype(np.float32)
+    return Suspects(image, speaks_for, margin, _n_layers_among(evidence, image, speaks_for), expected)
 
 
 def _n_layers_among(evidence: Evidence, image: Int, number: Int) -> Int:
@@ -134,20 +186,21 @@ def mislabels(evidence: Evidence) -> list[Finding]:
     (most, n_most), *_ = Counter(notes).most_common(1)
     travel = int(np.median(found.n_layers))
     begin = f"{n:,} of {known:,} images look mislabelled"
-    begin += f", most often {most} ({n_most})" if n_most > 1 else ""
+    begin += f", about {found.expected:.0f} of them rightly so" if found.expected < _CERTAIN * n else ""
+    begin += f"; most often {most} ({n_most})" if n_most > 1 else ""
     it, lies = "the image itself", "such an image lies"
     if n == 1:
         begin, it, lies = f"One image looks mislabelled: it is {most}", "it", "it lies"
-    sentence = (
-        f"{begin}. All layers together, read without {it}, speak for the other class; in {travel} of "
-        f"{len(evidence.patterns)} layers {lies} among the patterns of that class."
-    )
+    sentence = f"{begin}. All layers together, read without {it}, speak for the other class"
+    if travel:
+        sentence += f"; in {travel} of {len(evidence.patterns)} layers {lies} among the patterns of that class"
     figures = {"n_images": float(n), "share": n / known, "median_margin": float(np.median(found.margin))}
+    figures["n_expected"] = found.expected
     return [
         Finding(
             "mislabelled",
-            sentence,
-            min(0.88, 0.7 + 0.2 * figures["median_margin"]),
+            f"{sentence}.",
+            min(0.88, 0.7 + 0.18 * figures["median_margin"]),
             found.image,
             figures=figures,
             note=notes,
