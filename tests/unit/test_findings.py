@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from dataclasses import replace
 
 import numpy as np
@@ -152,6 +153,7 @@ def _shuffled(given: Evidence, order: np.ndarray) -> Evidence:
 
 def test_a_study_keeps_its_findings():
     study = Study.demo("shapes")
+    shutil.rmtree(study.store.path(findings_key(study)), ignore_errors=True)
     steps: list[tuple[int, int]] = []
     first = findings(study, progress=lambda done, n: steps.append((done, n)))
     assert has_findings(study)
