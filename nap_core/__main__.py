@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nap_core.configs import POOLINGS, RECIPES, ClusterConfig, recipe
-from nap_core.errors import ConfigError, NapError, listed
+from nap_core.errors import ConfigError, NapError
 from nap_core.types import NOISE
 
 if TYPE_CHECKING:
@@ -317,8 +317,7 @@ def _make_demos() -> None:
 
 
 def _print_findings(options: argparse.Namespace) -> None:
-    from nap_core.export import finding_rows
-    from nap_core.findings.search import KINDS
+    from nap_core.export import finding_rows, finding_words
     from nap_core.study import Study
     from nap_core.study.findings import findings
 
@@ -326,12 +325,8 @@ def _print_findings(options: argparse.Namespace) -> None:
     found = findings(study, progress=reporter("findings"))
     if options.json:
         print(json.dumps(finding_rows(study, found), indent=1, ensure_ascii=False))
-        return
-    for rank, one in enumerate(found, 1):
-        images = listed([study.ids[i] for i in one.image], 3)
-        print(f"{rank:>2}  {KINDS[one.kind]}\n    {one.sentence}\n    {one.link}   {len(one.image):,} images: {images}")
-    if not found:
-        print("Nothing stands out.")
+    else:
+        print(finding_words(study, found) or "Nothing stands out.")
 
 
 def _print_quality(options: argparse.Namespace) -> None:

@@ -14,7 +14,9 @@ from typing import Any
 import numpy as np
 
 from nap_core.configs import ClusterConfig
+from nap_core.errors import listed
 from nap_core.findings.records import Finding
+from nap_core.findings.search import KINDS
 from nap_core.patterns.quality import PatternQuality
 from nap_core.patterns.verdict import LayerVerdict
 from nap_core.store import write_json
@@ -187,6 +189,17 @@ def finding_rows(study: Study, found: Iterable[Finding]) -> list[dict[str, Any]]
         }
         for one in found
     ]
+
+
+def finding_words(study: Study, found: Iterable[Finding]) -> str:
+    """Return findings as lines to read: kind, sentence, the way to the evidence."""
+    lines = []
+    for rank, one in enumerate(found, 1):
+        images = (
+            f"   {len(one.image):,} images: {listed([study.ids[i] for i in one.image], 3)}" if len(one.image) else ""
+        )
+        lines += [f"{rank:>2}  {KINDS[one.kind]}", f"    {one.sentence}", f"    {one.link}{images}"]
+    return "\n".join(lines)
 
 
 def _flags(study: Study, found: Sequence[Finding]) -> Iterable[list[Any]]:
