@@ -22,7 +22,7 @@ if not is_judged(study, layer, config):
     ask_first(study, layer, config)
     st.stop()
 verdict = layer_verdict(study, layer, config)
-show_verdict(verdict)
+show_verdict(study, verdict, config)
 if verdict.word == "a continuum":
     show_directions(study, layer, config, at_once=True)
 if patterns.n_patterns:

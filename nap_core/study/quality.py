@@ -125,19 +125,26 @@ def _assembled(
     return pattern_quality(study.patterns(layer, config), found, steady, np.asarray(study.target), wrong)
 
 
+def quick_layout(config: ClusterConfig) -> str:
+    """Return which stability is asked for first: all of it, unless that takes minutes."""
+    return "kept" if config.reduction == "umap" else "fresh"
+
+
 def quality(
     study: Study, layer: str, config: ClusterConfig | None = None, progress: Progress | None = None
 ) -> PatternQuality:
     """Return how sure one may be of each pattern of a layer, computed when it is asked for the first time.
 
-    The stability repeats the cut in the layout as it lies, which takes seconds; where `layer_stability` was asked to
-    lay the images out anew each time, as is stricter, that one is given.
+    The stability repeats everything, but for a recipe with UMAP: then it repeats the cut in the layout as it lies, as
+    thirty layouts take minutes. Where `layer_stability` was asked to lay the images out anew, that one is given.
     """
     config = config or study.config
     found = layer_measures(study, layer, config)
     if (known := known_quality(study, layer, config)) is not None and known.layout:
         return known
-    return _assembled(study, layer, config, found, layer_stability(study, layer, config, progress=progress))
+    return _assembled(
+        study, layer, config, found, layer_stability(study, layer, config, quick_layout(config), progress)
+    )
 
 
 def known_quality(study: Study, layer: str, config: ClusterConfig | None = None) -> PatternQuality | None:

@@ -20,7 +20,7 @@ FEWEST_ERRORS = 3
 _KINDS = {"stable": "good", "doubtful": "doubtful", "unstable": "bad"}
 LAYOUT_WORDS = {
     "kept": "in the same layout, which is kind to groups that a layout made",
-    "fresh": "and the images laid out anew each time",
+    "fresh": "and everything done anew",
 }
 
 
@@ -57,6 +57,14 @@ def _errors(found: PatternQuality, pattern: int) -> list[Badge]:
 def pattern_badges(found: PatternQuality, pattern: int) -> list[Badge]:
     """Return the words for one pattern's card: does it come back, does a gap part it, do errors gather in it."""
     return [*_stability(found, pattern), *_apart(found, pattern), *_errors(found, pattern)]
+
+
+def sure_words(study: Study, layer: str, pattern: int, config: ClusterConfig) -> None:
+    """Say of an opened pattern what its card says in a word; nothing where it was not computed."""
+    found = known_quality(study, layer, config)
+    if found is not None and pattern != NOISE:
+        for badge in pattern_badges(found, pattern):
+            st.caption(f"**{badge.text}**: {badge.help}")
 
 
 def badges(study: Study, patterns: Patterns, config: ClusterConfig) -> dict[int, list[Badge]]:

@@ -16,6 +16,7 @@ from nap_core.study import Study
 from nap_core.study.answers import misclassified
 from nap_core.study.describe import Neighbor, companions, contrast, similar_patterns
 from nap_core.types import NOISE, Int, Patterns
+from nap_core.ui.badges import sure_words
 from nap_core.ui.gallery import pictures
 from nap_core.ui.grid import paged_pictures, picture_grid
 from nap_core.ui.notes import called, edit_note, notes_of
@@ -33,6 +34,7 @@ def pattern_detail(study: Study, patterns: Patterns, pattern: int, config: Clust
     if note and note.note:
         st.markdown(f"*{note.note}*")
     _figures(study, patterns, pattern, members)
+    sure_words(study, patterns.layer, pattern, config)
     with st.container(horizontal=True):
         if pattern != NOISE:
             edit_note(study, patterns.layer, pattern, config)

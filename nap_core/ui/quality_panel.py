@@ -17,9 +17,12 @@ from nap_core.patterns.verdict import LayerVerdict
 from nap_core.quality_figures import chance_figure, stability_figure, tree_figure
 from nap_core.study import Study
 from nap_core.study.judgement import judge, known_unplaced, known_verdict
-from nap_core.study.quality import known_quality, layer_stability
+from nap_core.study.quality import known_quality, layer_stability, quick_layout
 from nap_core.types import Patterns
 from nap_core.ui.widgets import remaining, show_progress
+
+FOLLOWS = 0.2
+"""Agreement with the classes from which patterns of a continuum are said to follow these."""
 
 _WORDS = ("stable", "doubtful", "unstable")
 
@@ -51,9 +54,15 @@ def ask_first(study: Study, layer: str, config: ClusterConfig) -> None:
 
 def _seconds(study: Study, layer: str, config: ClusterConfig) -> float:
     """Return about how long the answer takes, from how long the patterns took: six more clusterings and the draws."""
+    once = _once(study, layer, config)
+    draw = study.n_images / 10_000 if quick_layout(config) == "kept" else 0.7 * once
+    return 5 + 7 * once + N_DRAWS * draw
+
+
+def _once(study: Study, layer: str, config: ClusterConfig) -> float:
+    """Return how many seconds the layer's patterns took."""
     entry = study.store.get(study.patterns_key(layer, config))
-    once = float(entry.about.get("seconds", 2.0)) if entry else 2.0
-    return 5 + 7 * once + N_DRAWS * study.n_images / 10_000
+    return float(entry.about.get("seconds", 2.0)) if entry else 2.0
 
 
 def _judge(study: Study, layers: Sequence[str], config: ClusterConfig) -> None:
@@ -88,9 +97,12 @@ def verdict_words(found: LayerVerdict) -> str:
     )
 
 
-def show_verdict(found: LayerVerdict) -> None:
+def show_verdict(study: Study, found: LayerVerdict, config: ClusterConfig) -> None:
     """Show the verdict, and the layer beside chance."""
     st.markdown(f"#### {verdict_words(found)}")
+    agreement = study.summary(found.layer, config).ami
+    if found.word == "a continuum" and agreement >= FOLLOWS:
+        st.markdown(f"Pieces of a whole can follow the classes all the same: agreement {agreement:.2f} (AMI).")
     if not len(found.chance_parted):
         st.caption("With a single unit there is nothing to shuffle, so chance was not asked.")
         return
@@ -124,15 +136,15 @@ def show_stability(study: Study, patterns: Patterns, config: ClusterConfig, foun
     how = {
         "kept": "The images were laid out once and cut again, which is kind: a layout shows the same groups each time "
         "even where there are none.",
-        "fresh": "The images were laid out anew each time.",
+        "fresh": "Everything was done anew each time.",
     }
     st.caption(
         f"{N_DRAWS} times a fifth of the images is left out and the rest is grouped again; the height is what a "
         f"pattern has in common with the most similar new one (mean Jaccard). {how[found.layout]} A click opens the "
         "pattern."
     )
-    if found.layout == "kept" and config.reduction != "none":
-        seconds = 0.8 * N_DRAWS * (_seconds(study, patterns.layer, config) - 5) / 7
+    if found.layout == "kept":
+        seconds = 0.7 * N_DRAWS * _once(study, patterns.layer, config)
         if st.button(f"Lay out anew each time: stricter, about {remaining(seconds)}", key="judge-strictly"):
             show = show_progress("Images laid out anew")
             layer_stability(study, patterns.layer, config, "fresh", show)
