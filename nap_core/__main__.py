@@ -17,8 +17,6 @@ from nap_core.errors import ConfigError, NapError
 from nap_core.types import NOISE
 
 if TYPE_CHECKING:
-    from distributed import Client
-
     from nap_core.inputs.images import ImageSet
     from nap_core.inputs.models import Network
     from nap_core.study import Study
@@ -170,7 +168,7 @@ def _inputs(options: argparse.Namespace) -> tuple[Network, ImageSet]:
     return load_model(options.model, options.weights), load_images(options.images, progress=reporter("images"))
 
 
-def _new_study(options: argparse.Namespace, config: ClusterConfig, client: Client | None) -> Study:
+def _new_study(options: argparse.Namespace, config: ClusterConfig, client: Any | None) -> Study:
     from nap_core.activations.extract import network_layers
     from nap_core.activations.hooks import check_names
     from nap_core.activations.layers import suggest_layers
@@ -230,7 +228,7 @@ def _imported_study(options: argparse.Namespace, config: ClusterConfig) -> Study
     )
 
 
-def _connected(address: str | None, stack: ExitStack) -> Client | None:
+def _connected(address: str | None, stack: ExitStack) -> Any | None:
     """Do what follows on the workers of a scheduler, until `stack` is left; here where no address is given."""
     if not address:
         return None
