@@ -25,6 +25,7 @@ POOLINGS: dict[str, tuple[str, ...]] = {
 SCALINGS = ("unit_max", "reference", "p99", "zscore", "none")
 REDUCTIONS = ("none", "pca", "umap")
 METRICS = ("euclidean", "manhattan", "chebyshev")
+HIERARCHIES = ("density", "communities")
 
 
 def _option(default: Any, text: str, **limits: Any) -> Any:
@@ -39,8 +40,14 @@ class ClusterConfig:
     center: bool = _option(False, "subtract each unit's mean over all images")
     row_l2: bool = _option(False, "scale each image's row to length 1, so that distances follow the angle (cosine)")
     reduction: str = _option("none", "follow the manifold in fewer dimensions before clustering", choices=REDUCTIONS)
+    hierarchy: str = _option(
+        "density",
+        "density: HDBSCAN, groups that are denser than what lies around; communities: groups that are each other's "
+        "neighbours",
+        choices=HIERARCHIES,
+    )
     n_components: int = _option(5, "dimensions after the reduction", low=1, high=100)
-    n_neighbors: int = _option(15, "neighbours UMAP looks at: fewer is finer", low=2, high=200)
+    n_neighbors: int = _option(15, "neighbours UMAP or the communities look at: fewer is finer", low=2, high=200)
     min_cluster_size: int = _option(5, "fewest images that count as a pattern", low=2, high=100_000)
     min_samples: int = _option(
         5, "neighbours that make a place dense: more is stricter, with more noise", low=1, high=1000
@@ -70,16 +77,15 @@ RECIPES: dict[str, ClusterConfig] = {
         scaling="none",
         center=True,
         row_l2=True,
-        reduction="umap",
-        n_components=5,
+        hierarchy="communities",
         n_neighbors=15,
-        min_cluster_size=8,
+        min_cluster_size=5,
         min_samples=1,
         cluster_selection_method="eom",
     ),
     "published": ClusterConfig(),
 }
-"""Named settings. `published` is the paper's; `covering` follows the manifold, so that most images find a pattern."""
+"""Named settings. `published` is the paper's; in `covering`, neighbours form patterns, so that most images find one."""
 
 
 def recipe(name: str, **changes: Any) -> ClusterConfig:

@@ -26,6 +26,7 @@ MOST_ELSEWHERE_PATTERN = 0.25  # the same where a pattern is compared: its image
 MOST_AREA = 0.1  # of the picture
 MOST_SIDE = SMALL // 2
 LEAST_GAP = 0.5  # share of carriers in the group less that in the rest, on images not used to find the mark
+MOST_OF_CLASS = 0.95  # a mark that more of the class carry, which others pass for by it, is what the class looks like
 SMALLEST = 10  # images of a group, and of what it is compared with
 _CHANNELS = 4
 _MOST_IMAGES = 6000  # looked at for the search; all images are for the figures
@@ -255,9 +256,11 @@ def _distinct(
         mark = _confirmed(planes, here, rest, where) if min(len(here), len(rest)) >= SMALLEST else None
         if mark is None:
             continue
-        taken |= where
         blocks = range(0, evidence.n_images, 2048)
         carried = np.concatenate([mark.carried(_planes(small[i : i + 2048])) for i in blocks])
+        if group.of_class != NOISE and carried[evidence.target == group.of_class].mean() > MOST_OF_CLASS:
+            continue
+        taken |= where
         others = np.setdiff1d(
             np.flatnonzero(np.isin(evidence.target, np.unique(evidence.target[group.image]))), group.image
         )

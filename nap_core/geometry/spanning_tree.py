@@ -165,7 +165,7 @@ def _edge_distance(table: Table, edges: Index, metric: str) -> Float:
     return plain
 
 
-def _with_copies(edges: Index, weight: Float, plain: Float, core: Float, group: Index) -> tuple[Index, Float]:
+def with_copies(edges: Index, weight: Float, plain: Float, core: Float, group: Index) -> tuple[Index, Float]:
     """Name vertices by rows, tie every further copy to the first one, and sort the edges in the strict order."""
     _, first = np.unique(group, return_index=True)
     copy = np.setdiff1d(np.arange(len(group)), first)
@@ -207,7 +207,7 @@ def spanning_tree(
     count = np.bincount(group, minlength=len(table)).astype(np.int64)
     if len(table) == 1:
         nothing = np.empty(0, np.float32)
-        return _with_copies(np.empty((0, 2), np.int64), nothing, nothing, np.zeros(1, np.float32), group)
+        return with_copies(np.empty((0, 2), np.int64), nothing, nothing, np.zeros(1, np.float32), group)
     dense = len(table) <= dense_up_to
     matrix = pairwise(table, metric) if dense else np.empty((0, 0), np.float32)
     near, near_plain = nearest_in(matrix, min_samples) if dense else nearest(table, 2 * min_samples + 16, metric)
@@ -215,4 +215,4 @@ def spanning_tree(
     edges = grown_tree(matrix, core) if dense else _boruvka(table, core, near, near_plain, metric)
     plain = matrix[edges[:, 0], edges[:, 1]] if dense else _edge_distance(table, edges, metric)
     weight = np.maximum(plain, core[edges].max(axis=1))
-    return _with_copies(edges, weight, plain, core, group)
+    return with_copies(edges, weight, plain, core, group)

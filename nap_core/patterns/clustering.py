@@ -1,8 +1,9 @@
-"""Find the patterns of a layer: images that its units answer alike, as HDBSCAN groups them.
+"""Find the patterns of a layer: images that its units answer alike.
 
 The images are first put into an order that depends on their activations only, and put back at the end, so the same set
-of images gives the same patterns in whatever order it came. Then: scaling, reduction, the exact spanning tree of mutual
-reachability, hdbscan's own condensed tree and labels, and what is read off them.
+of images gives the same patterns in whatever order it came. Then: scaling and reduction; a tree, either the exact
+spanning tree of mutual reachability or that of the neighbour graph's communities; hdbscan's condensed tree, its labels
+or the communities', and what is read off them.
 
 References
 ----------
@@ -13,7 +14,7 @@ detection. ACM TKDD 10 (2015), for persistence ("stability") and GLOSH.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -21,75 +22,18 @@ from numpy.typing import NDArray
 
 from nap_core.configs import RECIPES, ClusterConfig
 from nap_core.errors import NotFiniteError, TooFewImagesError
+from nap_core.geometry.communities import community_tree, neighbor_graph
 from nap_core.geometry.ordering import canonical_order, distinct_rows, line_order
 from nap_core.geometry.reduction import reduce
 from nap_core.geometry.scaling import scale
-from nap_core.geometry.spanning_tree import spanning_tree
+from nap_core.geometry.spanning_tree import spanning_tree, with_copies
 from nap_core.patterns.assign import assign
-from nap_core.patterns.exemplars import exemplars, medoids
+from nap_core.patterns.communities import communities_of_tree, lambda_of
+from nap_core.patterns.cutting import Clusters, clusters_of_tree
+from nap_core.patterns.exemplars import core, exemplars, medoids
 from nap_core.types import NOISE, Activations, CondensedTree, Float, Int, Patterns
 
 Index = NDArray[np.int64]
-
-SAME_PLACE = 1e-3
-"""Share of the median edge below which two images count as being at the same place; see `density_floor`."""
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Clusters:
-    """What hdbscan reads off a spanning tree."""
-
-    label: Int  # [image] or NOISE
-    probability: Float  # [image] in [0, 1]
-    outlier_score: Float  # [image] in [0, 1]
-    persistence: Float  # [cluster] in [0, 1]
-    tree: CondensedTree
-
-
-def density_floor(weight: NDArray[Any]) -> float:
-    """Return the least edge weight that is used, so that lambda, its inverse, stays finite and comparable.
-
-    More than `min_samples` equal images have core distance 0 and lambda infinite; hdbscan then calls every persistence
-    1 and GLOSH is not a number. Rounding noise between nearly equal images does the same in disguise: one huge lambda,
-    to which all others are compared. So no edge counts as shorter than a thousandth of the median positive edge. Where
-    none is shorter, as in most layers, nothing changes.
-    """
-    positive = weight[weight > 0]
-    return SAME_PLACE * float(np.median(positive)) if len(positive) else 1.0
-
-
-def _share(values: NDArray[Any]) -> Float:
-    return np.asarray(np.clip(values, 0.0, 1.0), dtype=np.float32)
-
-
-def clusters_of_tree(
-    edge: Index, weight: NDArray[Any], min_cluster_size: int, method: str = "leaf", epsilon: float = 0.0
-) -> Clusters:
-    """Condense a spanning tree and select its clusters, as hdbscan does.
-
-    Parameters
-    ----------
-    edge, weight
-        [image - 1, 2] and [image - 1], lightest first.
-    min_cluster_size, method, epsilon
-        `min_cluster_size`, `cluster_selection_method` and `cluster_selection_epsilon` of `ClusterConfig`.
-    """
-    from hdbscan._hdbscan_linkage import label as single_linkage
-    from hdbscan._hdbscan_tree import compute_stability, condense_tree, get_clusters, outlier_scores
-
-    height = np.maximum(weight.astype(np.float64), density_floor(weight))
-    hierarchy = single_linkage(np.column_stack([edge.astype(np.float64), height]))
-    condensed = condense_tree(hierarchy, min_cluster_size)
-    label, probability, persistence = get_clusters(
-        condensed, compute_stability(condensed), method, False, False, epsilon
-    )
-    return Clusters(
-        label=label.astype(np.int32),
-        probability=_share(probability),
-        outlier_score=_share(outlier_scores(condensed)),
-        persistence=_share(persistence),
-        tree=CondensedTree(condensed["parent"], condensed["child"], condensed["lambda_val"], condensed["child_size"]),
-    )
 
 
 def check_finite(activations: Activations) -> None:
@@ -139,6 +83,42 @@ def clustering_space(scaled: Float, config: ClusterConfig) -> tuple[Float, Index
     return places[again], place[group]
 
 
+def graph_of(places: Float, config: ClusterConfig) -> Any:
+    """Return the ties [place, place] between the different rows, or None where `config` asks for density."""
+    if config.hierarchy == "density":
+        return None
+    if len(places) < 2:
+        from scipy.sparse import csr_matrix
+
+        return csr_matrix((len(places), len(places)))
+    return neighbor_graph(places, config.n_neighbors, config.metric, angle=config.row_l2)
+
+
+def tree_of_places(places: Float, group: Index, graph: Any, config: ClusterConfig) -> tuple[Index, NDArray[Any]]:
+    """Return the tree that is cut: edges [image - 1, 2] and weights [image - 1], the inverse of lambda, lightest first.
+
+    Parameters
+    ----------
+    places, group
+        As `clustering_space` returns them.
+    graph
+        As `graph_of` returns it.
+    """
+    if graph is None:
+        return spanning_tree(places, config.min_samples, config.metric, group=group)
+    edge, resolution = community_tree(graph)
+    weight = (1.0 / lambda_of(resolution)).astype(np.float32)
+    return with_copies(edge, weight, weight, np.full(len(places), weight.min(initial=1.0), np.float32), group)
+
+
+def cut_tree(edge: Index, weight: NDArray[Any], group: Index, graph: Any, config: ClusterConfig) -> Clusters:
+    """Select the clusters of what `tree_of_places` returned."""
+    size, method = config.min_cluster_size, config.cluster_selection_method
+    if graph is None:
+        return clusters_of_tree(edge, weight, size, method, config.cluster_selection_epsilon)
+    return communities_of_tree(edge, weight, group, graph, size, method)
+
+
 def _along_a_line(found: Clusters, scaled: Float) -> tuple[Int, Index]:
     """Return the labels renumbered so that neighbours are alike, and the old number of each new one."""
     n_patterns = len(found.persistence)
@@ -165,7 +145,7 @@ def find_patterns(activations: Activations, config: ClusterConfig = RECIPES["cov
     activations
         Raw pooled values [image, feature].
     config
-        Scaling, reduction and HDBSCAN's parameters; see `RECIPES`.
+        Scaling, reduction and the parameters of the tree; see `RECIPES`.
 
     Returns
     -------
@@ -184,14 +164,12 @@ def find_patterns(activations: Activations, config: ClusterConfig = RECIPES["cov
     order = canonical_order(activations.values)
     scaled = compared(replace(activations, values=activations.values[order]), config)
     places, group = clustering_space(scaled, config)
-    edge, weight = spanning_tree(places, config.min_samples, config.metric, group=group)
-    found = clusters_of_tree(
-        edge, weight, config.min_cluster_size, config.cluster_selection_method, config.cluster_selection_epsilon
-    )
+    graph = graph_of(places, config)
+    found = cut_tree(*tree_of_places(places, group, graph, config), group, graph, config)
     label, old_number = _along_a_line(found, scaled)
     place = places[group]
     medoid = medoids(place, label, config.metric)
-    exemplar, exemplar_pattern = exemplars(found.tree, label)
+    exemplar, exemplar_pattern = exemplars(found.tree, label) if graph is None else core(graph, group, label)
     assigned, assigned_probability = assign(place, label, found.probability, config.metric)
     back = np.argsort(order)
     return Patterns(

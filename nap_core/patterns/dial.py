@@ -78,7 +78,7 @@ def settings(n_images: int, config: ClusterConfig) -> list[ClusterConfig]:
 def _labels(space: Space, tree: tuple[Index, Float], config: ClusterConfig) -> NDArray[np.int32]:
     if not len(tree[1]) or len(space.order) < config.min_cluster_size:
         return np.full(len(space.order), NOISE, np.int32)
-    label: NDArray[np.int32] = cut(*tree, config).label[np.argsort(space.order)]
+    label: NDArray[np.int32] = cut(space, *tree, config).label[np.argsort(space.order)]
     return label
 
 

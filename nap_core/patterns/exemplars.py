@@ -1,4 +1,4 @@
-"""Which images stand for a pattern: its medoid, and the exemplars HDBSCAN takes as its densest core."""
+"""Which images stand for a pattern: its medoid, and its core: HDBSCAN's exemplars, or those with most ties inside."""
 
 from __future__ import annotations
 
@@ -102,3 +102,29 @@ def exemplars(tree: CondensedTree, label: NDArray[Any]) -> tuple[Index, Index]:
     ]
     pattern, image = np.array(sorted(found), dtype=np.int64).reshape(-1, 2).T
     return image, pattern
+
+
+def core(graph: Any, group: Index, label: NDArray[Any]) -> tuple[Index, Index]:
+    """Return what `exemplars` does, for communities: of n members the about √n with most ties to other members.
+
+    Parameters
+    ----------
+    graph
+        [place, place] ties, sparse.
+    group
+        [image] its place.
+    label
+        [image] pattern, or `NOISE`.
+    """
+    at_place = np.full(graph.shape[0], NOISE, np.int64)
+    at_place[group] = label
+    tie = graph.tocoo()
+    inside = at_place[tie.row] == at_place[tie.col]
+    ties = np.bincount(tie.row[inside], weights=tie.data[inside], minlength=graph.shape[0])[group]
+    found = []
+    for pattern in range(int(label.max(initial=NOISE)) + 1):
+        member = np.flatnonzero(label == pattern)
+        most = member[np.argsort(-ties[member], kind="stable")]
+        found.append(np.sort(most[: int(np.ceil(np.sqrt(len(member))))]))
+    pattern_of = np.repeat(np.arange(len(found)), [len(images) for images in found])
+    return np.concatenate([*found, np.empty(0, np.int64)]).astype(np.int64), pattern_of.astype(np.int64)

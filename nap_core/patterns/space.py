@@ -7,14 +7,15 @@ serves many subsamples, and one tree every minimum size and every way of cutting
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from nap_core.configs import ClusterConfig
 from nap_core.geometry.ordering import canonical_order, distinct_rows
-from nap_core.geometry.spanning_tree import spanning_tree
-from nap_core.patterns.clustering import Clusters, clustering_space, clusters_of_tree, compared
+from nap_core.patterns.clustering import clustering_space, compared, cut_tree, graph_of, tree_of_places
+from nap_core.patterns.cutting import Clusters
 from nap_core.types import Activations, Float
 
 Index = NDArray[np.int64]
@@ -27,6 +28,7 @@ class Space:
     order: Index  # [position] the image that stands there
     place: Float  # [place, dimension] all different
     group: Index  # [position] its place
+    graph: Any = None  # [place, place] ties between neighbours, where communities are looked for
 
     @property
     def values(self) -> Float:
@@ -41,7 +43,8 @@ class Space:
         kept = number[self.order]
         group = self.group[kept >= 0]
         places, group = np.unique(group, return_inverse=True)
-        return Space(kept[kept >= 0], self.place[places], group)
+        graph = None if self.graph is None else self.graph[places][:, places]
+        return Space(kept[kept >= 0], self.place[places], group, graph)
 
 
 def cluster_space(activations: Activations, config: ClusterConfig) -> Space:
@@ -49,7 +52,7 @@ def cluster_space(activations: Activations, config: ClusterConfig) -> Space:
     order = canonical_order(activations.values)
     sorted_rows = Activations(activations.layer, activations.pooling, activations.values[order], activations.unit)
     place, group = clustering_space(compared(sorted_rows, config), config)
-    return Space(order, place, group)
+    return Space(order, place, group, graph_of(place, config))
 
 
 def space_of(values: Float) -> Space:
@@ -61,17 +64,15 @@ def space_of(values: Float) -> Space:
 
 def tree_of(space: Space, config: ClusterConfig) -> tuple[Index, Float]:
     """Return the spanning tree's edges [edge, 2] of positions and their weights [edge], lightest first."""
-    return spanning_tree(space.place, config.min_samples, config.metric, group=space.group)
+    return tree_of_places(space.place, space.group, space.graph, config)
 
 
-def cut(edge: Index, weight: Float, config: ClusterConfig) -> Clusters:
-    """Return the clusters of a tree by position, as `config` cuts it."""
-    return clusters_of_tree(
-        edge, weight, config.min_cluster_size, config.cluster_selection_method, config.cluster_selection_epsilon
-    )
+def cut(space: Space, edge: Index, weight: Float, config: ClusterConfig) -> Clusters:
+    """Return the clusters of a tree of `space` by position, as `config` cuts it."""
+    return cut_tree(edge, weight, space.group, space.graph, config)
 
 
 def labels_of(space: Space, config: ClusterConfig) -> NDArray[np.int32]:
     """Return [image] the labels of a fresh clustering of `space`, numbered as hdbscan does."""
-    found = cut(*tree_of(space, config), config)
+    found = cut(space, *tree_of(space, config), config)
     return found.label[np.argsort(space.order)]

@@ -18,7 +18,7 @@ from nap_core.study.properties import picture_properties
 from nap_core.study.study import Study
 from nap_core.types import NOISE, Int, Progress
 
-FINDINGS_VERSION = 3  # raised when the meaning of a stored finding changes
+FINDINGS_VERSION = 4  # raised when the meaning of a stored finding changes
 _PERCENT = 100
 
 

@@ -5,7 +5,7 @@ Nothing here is needed to show a first picture, so nothing of it runs before som
 
 from __future__ import annotations
 
-from dataclasses import fields
+from dataclasses import fields, replace
 from typing import Any
 
 import numpy as np
@@ -25,18 +25,19 @@ from nap_core.types import Float, Progress
 
 VERSION = 1  # raised when the meaning of what is stored here changes
 _TREE_FIELDS = (
-    *("scaling", "center", "row_l2", "reduction", "n_components", "n_neighbors"),
+    *("scaling", "center", "row_l2", "reduction", "hierarchy", "n_components", "n_neighbors"),
     *("min_samples", "metric", "seed"),
 )
+_GRAPH_FIELDS = ("data", "indices", "indptr")
 _GAPS = [field.name for field in fields(Gaps)]
 _MEASURES = ("persistence", "silhouette", "dbcv")
 
 
 def kept_tree(study: Study, layer: str, config: ClusterConfig | None = None) -> tuple[Space, Index, Float]:
-    """Return where a layer's images lie when they are clustered, and the spanning tree's edges and weights.
+    """Return where a layer's images lie when they are clustered, and the tree's edges and weights.
 
-    One tree serves every minimum size and both ways of cutting; only the reduced places are stored, as the others are
-    scaled from the activations at once.
+    One tree serves every minimum size and both ways of cutting; only reduced places and the neighbours' ties are
+    stored, as the rest is scaled from the activations at once.
     """
     config = study.fitting(layer, config or study.config)
     activations, reduced = study.activations(layer), config.reduction != "none"
@@ -45,12 +46,20 @@ def kept_tree(study: Study, layer: str, config: ClusterConfig | None = None) -> 
         space = cluster_space(activations, config)
         edge, weight = tree_of(space, config)
         arrays: dict[str, NDArray[Any]] = {"edge": edge, "weight": weight}
+        if space.graph is not None:
+            arrays |= {f"graph_{name}": getattr(space.graph, name) for name in _GRAPH_FIELDS}
         return arrays | ({"order": space.order, "place": space.place, "group": space.group} if reduced else {})
 
     content = {name: getattr(config, name) for name in _TREE_FIELDS}
     key = digest("cluster tree", activations=study.activations_key(layer), version=VERSION, **content)
     kept = study.store.compute(key, grown, kind=CLUSTER_TREE, layer=layer).arrays
-    space = Space(kept["order"], kept["place"], kept["group"]) if reduced else cluster_space(activations, config)
+    placed = replace(config, hierarchy="density")  # the ties are there already
+    space = Space(kept["order"], kept["place"], kept["group"]) if reduced else cluster_space(activations, placed)
+    if config.hierarchy == "communities":
+        from scipy.sparse import csr_matrix
+
+        n = len(space.place)
+        space = replace(space, graph=csr_matrix(tuple(kept[f"graph_{name}"] for name in _GRAPH_FIELDS), shape=(n, n)))
     return space, kept["edge"], kept["weight"]
 
 

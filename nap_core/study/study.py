@@ -279,9 +279,9 @@ class Study:
         return digest("patterns", activations=self.activations_key(layer), config=config, version=PATTERNS_VERSION)
 
     def fitting(self, layer: str, config: ClusterConfig) -> ClusterConfig:
-        """Return the clustering as it is done: one number per image has no angle and needs no reduction."""
+        """Return the clustering as it is done: one number per image has no angle, and needs no reduction or graph."""
         pooled = self._whole(layer)[1] is not None and self.about["pooling"] != "none"
-        return replace(config, row_l2=False, reduction="none") if pooled else config
+        return replace(config, row_l2=False, reduction="none", hierarchy="density") if pooled else config
 
     def has_patterns(self, layer: str, config: ClusterConfig | None = None) -> bool:
         """Whether the patterns can be read at once."""

@@ -67,7 +67,7 @@ def open_pattern(pattern: int | None) -> None:
 def opened(patterns: Patterns, notes: dict[int, Note]) -> int | None:
     """Return the pattern that the address names, with the ways back and on above it; None for all cards."""
     asked = st.query_params.get("pattern", "")
-    if not asked.lstrip("-").isdigit() or not NOISE <= int(asked) < patterns.n_patterns:
+    if not asked.lstrip("-").isdigit() or not (patterns.label == int(asked)).any():
         return None
     pattern = int(asked)
     with st.container(horizontal=True, vertical_alignment="center"):

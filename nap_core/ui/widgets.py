@@ -16,7 +16,7 @@ from nap_core.types import Progress
 
 _CONFIG = "chosen-clustering"
 RECIPE_WORDS = {
-    "covering": "covering: follows the manifold, most images find a pattern",
+    "covering": "covering: neighbours form patterns, most images find one",
     "published": "published: exactly the paper's method, with much noise",
 }
 

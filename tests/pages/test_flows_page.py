@@ -36,9 +36,11 @@ def button(test: AppTest, label: str):
 
 
 def test_a_clicked_ribbon_is_in_the_address_and_answered_with_exactly_its_images(shapes):
-    members = shapes.flow("stage4", "features").members(14, 2)
-    said = texts(flows(part="stage4:14>features:2"))
-    assert "From pattern 14 of `stage4` to pattern 2 of `features`" in said
+    flow = shapes.flow("stage4", "features")
+    large, to = (int(number) for number in np.argwhere(flow.count[:-1, :-1] == flow.count[:-1, :-1].max())[0])
+    members = flow.members(large, to)
+    said = texts(flows(part=f"stage4:{large}>features:{to}"))
+    assert f"From pattern {large} of `stage4` to pattern {to} of `features`" in said
     assert f"**{len(members):,} images**" in said
     assert "times as many as chance would bring" in said
 

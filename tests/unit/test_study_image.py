@@ -7,6 +7,7 @@ import pytest
 
 from nap_core.configs import RECIPES
 from nap_core.errors import NotFiniteError
+from nap_core.patterns.company import company
 from nap_core.study import Study
 from nap_core.study.answers import misclassified
 from nap_core.study.image import (
@@ -60,15 +61,17 @@ def test_neighbours_by_brute_force(digits):
 
 
 def test_shapes_that_leave_their_class_carry_the_planted_mark(shapes):
-    from nap_core.inputs.demos import factors
+    from nap_core.inputs.demos import factor_names, factors
 
     known = factors("shapes")
     left, last = class_departures(shapes)
     assert (left > last).sum() == (left >= 0).sum()
-    gone = np.flatnonzero((left >= 0) & (known["shape"] != 4))
-    final = image_path(shapes, int(gone[0]))[-1]
-    assert final.company != shapes.target[gone[0]]
-    assert known["watermark"][gone].mean() > 2 * known["watermark"][known["shape"] != 4].mean()
+    gone = int(np.flatnonzero(left >= 0)[0])
+    assert image_path(shapes, gone)[int(left[gone])].company != shapes.target[gone]
+    other = known["shape"] != factor_names("shapes")["shape"].index("star")
+    elsewhere = company(shapes.patterns("features"), shapes.target) != shapes.target
+    assert elsewhere[other & (known["watermark"] == 1)].mean() > 0.7
+    assert elsewhere[other & (known["watermark"] == 0)].mean() < 0.1
 
 
 @pytest.mark.parametrize("recipe", ["covering", "published"])
