@@ -5,6 +5,8 @@ is named; at most N patterns of a layer, evenly taken by number; only patterns o
 *hit*: nearest centroid is the pattern's. *class*: the network sees the members' commonest class, beside the share of
 the members that have it; *pure* is the same over patterns of which nine members in ten have it. *nn*: median distance
 to the nearest real input over the usual one. *green*, *suspicious*: what the check says. Seconds are per image.
+``--only figures | causes | engine`` runs one part: these figures; units ablated and grafted; the engine beside a
+published recipe and over the depth of the networks.
 """
 
 from __future__ import annotations
@@ -20,8 +22,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from nap_core.study import Study
+from nap_core.study.evidence import pattern_causes, pattern_rule
 from nap_core.study.synthetic import Made, study_generator, synthetic, wish_for
 from tests.benchmarks.cases import SHARED, photo_study
+from tests.benchmarks.engine import against_recipe, by_depth
 
 if TYPE_CHECKING:
     from nap_core.inputs.models import Network
@@ -141,23 +145,76 @@ def tallies(name: str, way: str, most: int) -> Iterator[tuple[str, Tally]]:
             yield layer, Tally(made, seconds)
 
 
-def main(arguments: list[str]) -> None:
-    import torch
-
-    parser = argparse.ArgumentParser(prog="python -m tests.benchmarks explain")
-    parser.add_argument("sources", nargs="*", help=", ".join(SOURCES))
-    parser.add_argument("--most", type=int, default=1000, help="patterns of a layer")
-    parser.add_argument("--ways", nargs="+", help="parametrisations; those of the source when absent")
-    options = parser.parse_args(arguments)
-    torch.set_num_threads(max(1, torch.get_num_threads()))
-    names = options.sources or [name for name in SOURCES if name in ("digits", "shapes") or SHARED.is_dir()]
+def figures(names: list[str], ways: list[str] | None, most: int) -> None:
+    """How patterns are reached, source by source and way by way."""
     print("| data | way | layer | patterns | hit | class | members' | pure | nn | green | suspicious | s |")
     print("|---|---|---|---|---|---|---|---|---|---|---|---|")
     for name in names:
-        for way in options.ways or SOURCES[name].ways:
+        for way in ways or SOURCES[name].ways:
             whole = Tally([], 0.0)
-            for layer, tally in tallies(name, way, options.most):
+            for layer, tally in tallies(name, way, most):
                 print(f"| {name} | {way} | {layer} {tally.row()}", flush=True)
                 whole.made += tally.made
                 whole.seconds += tally.seconds
             print(f"| {name} | {way} | *all* {whole.row()}", flush=True)
+
+
+def causal(names: list[str], most: int) -> None:
+    """How many members leave when a pattern's units are ablated, beside as many random units."""
+    print("\n| data | layer | patterns | left | random | median ratio | joined | random | rule precision | recall |")
+    print("|---|---|---|---|---|---|---|---|---|---|")
+    for name in names:
+        study, network = SOURCES[name].make(SOURCES[name].layers)
+        ratios = []
+        for layer in SOURCES[name].layers:
+            chosen = asked(study, layer, most)
+            told = [pattern_causes(study, network, layer, pattern) for pattern in chosen]
+            rules = [pattern_rule(study, layer, pattern) for pattern in chosen]
+            ratios += [one.ratio for one in told]
+            shares = [np.mean([getattr(one, field) for one in told]) for field in ("left", "left_random")]
+            grafted = [np.mean([getattr(one, field) for one in told]) for field in ("joined", "joined_random")]
+            judged = [np.nanmean([getattr(one, field) for one in rules]) for field in ("precision", "recall")]
+            print(
+                f"| {name} | {layer} | {len(told)} | {shares[0]:.2f} | {shares[1]:.2f} "
+                f"| {np.median([one.ratio for one in told]):.1f} | {grafted[0]:.2f} | {grafted[1]:.2f} "
+                f"| {judged[0]:.2f} | {judged[1]:.2f} |",
+                flush=True,
+            )
+        print(f"| {name} | *all* | {len(ratios)} | | | {np.median(ratios):.1f} | | | | |", flush=True)
+
+
+def engine(names: list[str], most: int) -> None:
+    """The published recipe beside the engine, and units by depth."""
+    print("\n| layer | unit | recipe | engine | ratio | recipe, s | engine, s |")
+    print("|---|---|---|---|---|---|---|")
+    for name in names:
+        study, network = SOURCES[name].make(SOURCES[name].layers)
+        layer = next(info.name for info in reversed(study.layers) if info.kind != "vector")
+        n_units = next(info.n_units for info in study.layers if info.name == layer)
+        units = np.linspace(0, n_units - 1, min(most, 4)).astype(int).tolist()
+        for row in against_recipe(study, network, layer, units):
+            print(row, flush=True)
+    print("\n| layer | kind | units | silent | above every real image | level over the strongest real image's |")
+    print("|---|---|---|---|---|---|")
+    for name in names:
+        if name != "photos":
+            study, network = SOURCES[name].make(SOURCES[name].layers)
+            print(f"| *{name}* | | | | | |")
+            for row in by_depth(study, network, most):
+                print(row, flush=True)
+
+
+def main(arguments: list[str]) -> None:
+    parser = argparse.ArgumentParser(prog="python -m tests.benchmarks explain")
+    parser.add_argument("sources", nargs="*", help=", ".join(SOURCES))
+    parser.add_argument("--most", type=int, default=1000, help="patterns of a layer")
+    parser.add_argument("--ways", nargs="+", help="parametrisations; those of the source when absent")
+    parser.add_argument("--only", choices=("figures", "causes", "engine"), help="one of the three parts")
+    options = parser.parse_args(arguments)
+    names = options.sources or [name for name in SOURCES if name in ("digits", "shapes") or SHARED.is_dir()]
+    if options.only in (None, "figures"):
+        figures(names, options.ways, options.most)
+    if options.only in (None, "causes"):
+        causal(names, options.most)
+    if options.only in (None, "engine"):
+        engine(names, min(options.most, 8))
