@@ -4,7 +4,8 @@
 is named; at most N patterns of a layer, evenly taken by number; only patterns of at least 10 members, 3 seeds each.
 *hit*: nearest centroid is the pattern's. *class*: the network sees the members' commonest class, beside the share of
 the members that have it; *pure* is the same over patterns of which nine members in ten have it. *nn*: median distance
-to the nearest real input over the usual one. *green*, *suspicious*: what the check says. Seconds are per image.
+to the nearest real input over the usual one. *green*, *suspicious*: what the check says. Seconds are of all
+processors together, per image.
 ``--only figures | causes | engine`` runs one part: these figures; units ablated and grafted; the engine beside a
 published recipe and over the depth of the networks.
 """
@@ -130,24 +131,23 @@ def tallies(name: str, way: str, most: int) -> Iterator[tuple[str, Tally]]:
     source = SOURCES[name]
     study, network = source.make(source.layers)
     if way in ("generator", "linear"):
-        began = time.perf_counter()
+        began = time.process_time()
         study_generator(study, network, way)
-        print(f"{name}: the {way} is there after {time.perf_counter() - began:.0f} s", file=sys.stderr, flush=True)
+        print(f"{name}: the {way} took {time.process_time() - began:.0f} CPU s", file=sys.stderr, flush=True)
     for layer in source.layers:
         made, seconds = [], 0.0
         for pattern in asked(study, layer, most):
-            began = time.perf_counter()
-            made.append(
-                synthetic(study, network, wish_for(study, network, layer, pattern=pattern, parametrisation=way))
-            )
-            seconds += time.perf_counter() - began
+            wish = wish_for(study, network, layer, pattern=pattern, parametrisation=way)
+            began = time.process_time()
+            made.append(synthetic(study, network, wish))
+            seconds += time.process_time() - began
         if made:
             yield layer, Tally(made, seconds)
 
 
 def figures(names: list[str], ways: list[str] | None, most: int) -> None:
     """How patterns are reached, source by source and way by way."""
-    print("| data | way | layer | patterns | hit | class | members' | pure | nn | green | suspicious | s |")
+    print("| data | way | layer | patterns | hit | class | members' | pure | nn | green | suspicious | CPU s |")
     print("|---|---|---|---|---|---|---|---|---|---|---|---|")
     for name in names:
         for way in ways or SOURCES[name].ways:
