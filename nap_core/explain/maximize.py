@@ -178,6 +178,9 @@ class Ascent:
             return
         parameters.grad = -gradient
         adam.step()
+        if self.parametrisation.fade:
+            with torch.no_grad():
+                parameters.mul_(1 - self.parametrisation.fade * remaining)
 
 
 def _copied(state: dict[str, Any]) -> dict[str, Any]:

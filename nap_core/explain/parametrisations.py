@@ -49,6 +49,10 @@ class Parametrisation(Protocol):
         """Adam's rate; of `Generator`, its first step in standard deviations of the code."""
 
     @property
+    def fade(self) -> float:
+        """Share by which Adam's parameters shrink at the first step; it falls to 0 at the last."""
+
+    @property
     def module(self) -> nn.Module | None:
         """A network of its own, whose weights stay as they are."""
 
@@ -80,6 +84,7 @@ def _logit(picture: Tensor) -> Tensor:
 
 class _ByAdam:
     module: nn.Module | None = None
+    fade = 0.0
 
     def moved(self, parameters: Tensor, gradient: Tensor, remaining: float) -> Tensor | None:
         """Leave the step to Adam."""
@@ -131,6 +136,7 @@ class Fourier(_ByAdam):
     statistics: ImageStatistics
     base: Tensor | None = None
     rate: float = 0.05
+    fade: float = 0.03  # after 128 steps a seventh is left of what the start held and the objective does not
     name: str = "fourier"
 
     def start(self, generators: Sequence[torch.Generator]) -> Tensor:
@@ -206,6 +212,7 @@ class Generator:
     n_codes: int
     module: nn.Module | None = None
     rate: float = 0.3
+    fade: float = 0.0  # its rule has a decay of its own
     name: str = "generator"
 
     def start(self, generators: Sequence[torch.Generator]) -> Tensor:
