@@ -88,7 +88,7 @@ def test_a_study_goes_into_a_file_and_out_again(tmp_path, capsys):
 
 
 def test_help_needs_no_torch():
-    code = "import sys; from nap_core.__main__ import parser; parser().format_help(); print('torch' in sys.modules)"
+    code = "import sys; from nap_core.command_line import parser; parser().format_help(); print('torch' in sys.modules)"
     assert subprocess.check_output([sys.executable, "-c", code], text=True).strip() == "False"
 
 
