@@ -26,11 +26,11 @@ if TYPE_CHECKING:
     from nap_core.inputs.models import Network
 
 _LOOP_SECONDS = 0.06  # of `_slowness`, on the idle core on which the constants below were measured
-_IMPORT_SECONDS = 6.0  # of UMAP and its compiled parts, once per process
+_UMAP_START, _HDBSCAN_START = 6.0, 2.0  # once per process: imports, and compiled parts
 _LAYER_SECONDS, _UMAP_SECONDS = 0.1, 0.9e-3  # per layer; per image
 _PAIR_SECONDS = 4e-11  # per pair of images and feature, where every distance is taken
-_BATCH, _OUTPUTS_ALIVE, _PASS_BYTES = 32, 4, 100e6  # of a run: images, largest outputs held at once, its own code
-_UMAP_BYTES, _COPIES = 250e6, 4  # of UMAP's code; of a layer's table while it is grouped
+_BATCH, _OUTPUTS_ALIVE, _PASS_BYTES = 32, 2, 100e6  # of a run: images, largest outputs held at once, its own code
+_UMAP_BYTES, _HDBSCAN_BYTES, _COPIES = 250e6, 60e6, 4  # of their code; of a layer's table while it is grouped
 _BYTES_PER_RESULT, _BYTES_PER_IMAGE = 90, 150  # per image and layer: patterns; per image: names and predictions
 
 
@@ -92,19 +92,25 @@ def costs(
 
 
 def _memory(n_images: int, features: Sequence[int], config: ClusterConfig, known: Sequence[LayerInfo]) -> int:
-    """Return the larger of what a pass and what the grouping of the widest layer take."""
+    """Return what a pass and the grouping of the widest layer take; little of the first is free for the second."""
     largest = max(math.prod(layer.output_shape) for layer in known)
     passing = _PASS_BYTES + 4 * _BATCH * _OUTPUTS_ALIVE * largest
-    imports = _UMAP_BYTES if config.reduction == "umap" and "umap" not in sys.modules else 0
-    return int(max(passing, imports + 4 * _COPIES * n_images * max(features)))
+    return int(passing + _start(config, _UMAP_BYTES, _HDBSCAN_BYTES) + 4 * _COPIES * n_images * max(features))
+
+
+def _start(config: ClusterConfig, umap: float, hdbscan: float) -> float:
+    """Return what is paid once per process for the packages that `config` needs, if they are not there yet."""
+    if config.reduction == "umap" and "umap" not in sys.modules:
+        return umap
+    return 0.0 if "hdbscan" in sys.modules else hdbscan
 
 
 def group_seconds(n_images: int, features: Sequence[int], config: ClusterConfig) -> float:
     """Return the seconds that grouping takes on the machine of the constants, for layers of so many features."""
+    start = _start(config, _UMAP_START, _HDBSCAN_START)
     if config.reduction != "umap":
         width = [config.n_components if config.reduction == "pca" else d for d in features]
-        return sum(_LAYER_SECONDS + _PAIR_SECONDS * n_images**2 * (200 + d) for d in width)
-    start = 0.0 if "umap" in sys.modules else _IMPORT_SECONDS
+        return start + sum(_LAYER_SECONDS + _PAIR_SECONDS * n_images**2 * (200 + d) for d in width)
     return start + sum(_LAYER_SECONDS + _UMAP_SECONDS * n_images * (1 + d / 3000) for d in features)
 
 
@@ -118,11 +124,12 @@ def _thumbnails(images: ImageSet, n: int = 12) -> tuple[float, float]:
     """Return seconds and bytes per thumbnail, from a few of all over the set."""
     from nap_core.inputs.images import thumbnail
 
-    some = np.random.default_rng(0).permutation(len(images))[:n]
-    began = time.perf_counter()
-    sizes = [len(thumbnail(images.picture(int(i), at_least=THUMBNAIL), THUMBNAIL)) for i in some]
-    seconds = (time.perf_counter() - began) / len(some)
-    return seconds, float(np.mean(sizes))
+    seconds, sizes = [], []
+    for image in np.random.default_rng(0).permutation(len(images))[:n]:
+        began = time.perf_counter()
+        sizes.append(len(thumbnail(images.picture(int(image), at_least=THUMBNAIL), THUMBNAIL)))
+        seconds.append(time.perf_counter() - began)
+    return float(np.median(seconds)), float(np.mean(sizes))  # the first picture pays for what is loaded once
 
 
 @dataclass(frozen=True, slots=True)

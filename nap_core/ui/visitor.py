@@ -8,9 +8,12 @@ what a server that was killed left behind is removed by the next one, a day afte
 
 from __future__ import annotations
 
+import ctypes
+import gc
 import os
 import secrets
 import shutil
+import sys
 import threading
 import time
 from collections.abc import Iterable
@@ -83,6 +86,8 @@ class Visitor:
 
     def leave(self, after: float | None = None) -> None:
         """Say that the session has ended, unless it comes back within `after` seconds, `GRACE` when absent."""
+        if self.network is None and self.images is None and not (visitors_folder() / self.token).exists():
+            return  # a reader of a study holds nothing
         self._timer = threading.Timer(GRACE if after is None else after, self.forget)
         self._timer.daemon = True
         self._timer.start()
@@ -94,6 +99,7 @@ class Visitor:
         self.uploads.clear()
         if not self.is_local:
             _remove([visitors_folder() / self.token])
+        _return_memory()
 
 
 def visitors_folder() -> Path:
@@ -121,6 +127,15 @@ def sweep() -> None:
     """Remove what sessions left behind that were last seen more than a day ago, and half-unpacked studies."""
     scratch = (cache_folder() / "studies").glob(".opening-*")
     _remove(f for f in (*visitors_folder().glob("*"), *scratch) if f.name not in _here and _is_old(f))
+
+
+def _return_memory() -> None:
+    """Let the system have what was freed; glibc keeps it in the arenas of threads that are no more."""
+    gc.collect()
+    if sys.platform == "linux":
+        trim = getattr(ctypes.CDLL(None), "malloc_trim", None)  # other C libraries have none
+        if trim is not None:
+            trim(0)
 
 
 def _is_old(folder: Path) -> bool:
