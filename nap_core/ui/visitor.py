@@ -22,6 +22,8 @@ from typing import TYPE_CHECKING, Any
 from weakref import WeakValueDictionary
 
 import streamlit as st
+from streamlit import runtime
+from streamlit.runtime.scriptrunner import get_script_run_ctx
 
 from nap_core.store import cache_folder
 
@@ -43,10 +45,12 @@ class Visitor:
     is_local
         Whether the visitor sits at the machine itself: files then stay for a day, for the pictures of studies that are
         opened again.
+    session
+        Streamlit's name of the session, by which it is asked whether somebody is there.
     """
 
-    def __init__(self, *, is_local: bool = False) -> None:
-        self.token, self.is_local = secrets.token_hex(8), is_local
+    def __init__(self, *, is_local: bool = False, session: str = "") -> None:
+        self.token, self.is_local, self.session = secrets.token_hex(8), is_local, session
         self.network: Network | None = None
         self.images: ImageSet | None = None
         self.kept: dict[str, Any] = {}  # what was worked out about them, such as the list of layers
@@ -93,7 +97,10 @@ class Visitor:
         self._timer.start()
 
     def forget(self) -> None:
-        """Let go of model, images and files."""
+        """Let go of model, images and files, unless the connection was only lost for a while."""
+        if _is_connected(self.session):
+            self.leave()
+            return
         self.network = self.images = self._timer = None
         self.kept.clear()
         self.uploads.clear()
@@ -112,7 +119,7 @@ def visitor() -> Visitor:
     found: Visitor | None = st.session_state.get(_VISITOR)
     if found is None:
         sweep()
-        found = st.session_state[_VISITOR] = Visitor(is_local=runs_locally())
+        found = st.session_state[_VISITOR] = Visitor(is_local=runs_locally(), session=_session())
     _present(found.token, found).stay()
     return found
 
@@ -127,6 +134,16 @@ def sweep() -> None:
     """Remove what sessions left behind that were last seen more than a day ago, and half-unpacked studies."""
     scratch = (cache_folder() / "studies").glob(".opening-*")
     _remove(f for f in (*visitors_folder().glob("*"), *scratch) if f.name not in _here and _is_old(f))
+
+
+def _session() -> str:
+    context = get_script_run_ctx()
+    return context.session_id if context else ""
+
+
+def _is_connected(session: str) -> bool:
+    """Whether somebody has the page open; a connection that comes back need not run the page again."""
+    return bool(session) and runtime.exists() and runtime.get_instance().is_active_session(session)
 
 
 def _return_memory() -> None:

@@ -1,6 +1,6 @@
 """What the server's memory does while 20 visitors come and go, 4 at a time, in headless Chromium.
 
-Every visitor reads the pages of a built-in study; with ``--own`` every visitor brings weights of 100 MB and 60 pictures
+Every visitor reads the pages of a built-in study; with ``--own`` every visitor brings weights of 45 MB and 60 pictures
 of their own and lists the layers instead. RSS is read from ``/proc`` five times a second, in megabytes.
 """
 
@@ -78,10 +78,8 @@ def _bring(weights: Path, pictures: Path) -> Callable[[list[Any], str], None]:
         for page in pages:
             _settle(page)
             page.locator("input[type=file]").nth(0).set_input_files(weights)
-        for page in pages:
-            page.get_by_text("Model: resnet50").wait_for()
+            page.get_by_text("Model: resnet18").wait_for()
             page.locator("input[type=file]").nth(1).set_input_files(pictures)
-        for page in pages:
             page.get_by_text("Next: choose layers").click()
         for page in pages:
             page.get_by_text("Forecast:").wait_for()
@@ -90,7 +88,7 @@ def _bring(weights: Path, pictures: Path) -> Callable[[list[Any], str], None]:
 
 
 def _own_files(folder: Path) -> tuple[Path, Path]:
-    """Write random weights of a ResNet-50 and a zip of 60 pictures of noise."""
+    """Write random weights of a ResNet-18 and a zip of 60 pictures of noise."""
     import io
 
     import numpy as np
@@ -99,7 +97,7 @@ def _own_files(folder: Path) -> tuple[Path, Path]:
     from torchvision import models
 
     weights, pictures, draw = folder / "weights.pth", folder / "pictures.zip", np.random.default_rng(0)
-    torch.save(models.resnet50(weights=None).state_dict(), weights)
+    torch.save(models.resnet18(weights=None).state_dict(), weights)
     with zipfile.ZipFile(pictures, "w") as archive:
         for number in range(60):
             picture = Image.fromarray(draw.integers(0, 256, (256, 256, 3), np.uint8))

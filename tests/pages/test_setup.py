@@ -122,6 +122,18 @@ def test_what_a_visitor_leaves_is_removed():
     assert not (visitors_folder() / token).exists()
 
 
+def test_a_connection_lost_for_a_while_costs_nothing(monkeypatch):
+    guest = Visitor(session="there")
+    (guest.folder / "photo.jpg").write_bytes(b"x")
+    monkeypatch.setattr(visitor_module, "_is_connected", lambda session: session == "there")
+    guest.forget()
+    assert (guest.folder / "photo.jpg").exists()
+    guest.stay()
+    guest.session = "gone"
+    guest.forget()
+    assert not (visitors_folder() / guest.token).exists()
+
+
 def test_a_visitor_who_comes_back_keeps_everything():
     guest = Visitor()
     (guest.folder / "photo.jpg").write_bytes(b"x")
