@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 import tempfile
 from pathlib import Path
-from typing import BinaryIO
 
 import streamlit as st
 
@@ -65,11 +64,12 @@ def file_name(title: str) -> str:
     return re.sub(r"[^a-z0-9]+", "-", title.lower()).strip("-")[:60] or "study"
 
 
-def _packed(study: Study) -> BinaryIO:
-    file = tempfile.TemporaryFile()  # noqa: SIM115 - Streamlit reads and closes it
-    pack_study(study, file)
-    file.seek(0)
-    return file
+def _packed(study: Study) -> bytes:
+    """Return the study as one file; on the disk first, since the zip would be in memory twice."""
+    with tempfile.TemporaryFile() as file:
+        pack_study(study, file)
+        file.seek(0)
+        return file.read()
 
 
 def _plain(text: str) -> str:

@@ -15,7 +15,7 @@ from nap_core.store import cache_folder
 from nap_core.study import Study
 from nap_core.study.bundle import pack_study
 from nap_core.ui import visitor as visitor_module
-from nap_core.ui.studies_panel import file_name
+from nap_core.ui.studies_panel import _packed, file_name
 from nap_core.ui.visitor import Visitor, sweep, visitors_folder
 
 PAGE = Path(__file__).resolve().parents[2] / "pages" / "setup.py"
@@ -98,6 +98,7 @@ def test_a_study_is_listed_and_deleted(kept_study):
 def test_the_open_study_is_offered_as_a_file():
     test = opened("open")
     assert any("Download as one file" in button.proto.label for button in test.get("download_button"))
+    assert _packed(Study.demo("digits")).startswith(b"PK\x03\x04")  # Streamlit takes bytes, not any file
     assert file_name("Résumé of /etc: <b>") == "r-sum-of-etc-b"
     assert file_name("…") == "study"
 
