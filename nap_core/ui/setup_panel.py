@@ -57,6 +57,7 @@ def taken_uploads(files: Sequence[Any], name: str, use: Callable[[list[Path]], A
         if not is_needed:
             shutil.rmtree(folder, ignore_errors=True)
     reset_uploader(name)
+    visitor().drop_uploads(files)
     return True
 
 

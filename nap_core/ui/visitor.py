@@ -96,6 +96,13 @@ class Visitor:
         self._timer.daemon = True
         self._timer.start()
 
+    def drop_uploads(self, files: Iterable[Any]) -> None:
+        """Let go of the bytes of uploads, which Streamlit would keep until the session is shut down."""
+        if runtime.exists():
+            manager: Any = runtime.get_instance().uploaded_file_mgr  # its type does not promise `remove_file`
+            for file in files:
+                manager.remove_file(self.session, file.file_id)
+
     def forget(self) -> None:
         """Let go of model, images and files, unless the connection was only lost for a while."""
         if _is_connected(self.session):
@@ -106,6 +113,8 @@ class Visitor:
         self.uploads.clear()
         if not self.is_local:
             _remove([visitors_folder() / self.token])
+        if runtime.exists():
+            runtime.get_instance().uploaded_file_mgr.remove_session_files(self.session)
         _return_memory()
 
 

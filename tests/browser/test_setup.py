@@ -107,7 +107,7 @@ def test_a_study_is_handed_on_as_one_file(page, app, cache, browser, tmp_path):
     other.goto(f"{app}/setup?begin=Studies+made+before")
     settled(other)
     other.locator("input[type=file]").first.set_input_files(file)
-    other.get_by_text("images into").first.wait_for()
+    other.get_by_role("heading", name="Which model, which images?").wait_for(state="detached")
     other.context.close()
     (folder,) = set((cache / "studies").glob("*")) - before
     ours, theirs = Study.demo("digits"), Study.open(folder)
