@@ -21,7 +21,7 @@ way = st.segmented_control(
     required=True,
     format_func=lambda w: WAYS[w],
     key="begin",
-    bind="query-params",
+    persist_state="session",
 )
 if way == "own":
     st.caption(

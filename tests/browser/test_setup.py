@@ -94,8 +94,8 @@ def test_a_wrong_file_is_a_sentence(page, app, tmp_path, place, name, content, s
 
 
 def test_a_study_is_handed_on_as_one_file(page, app, cache, browser, tmp_path):
-    page.goto(f"{app}/setup?study=digits&begin=Studies+made+before")
-    settled(page)
+    page.goto(f"{app}/setup?study=digits")
+    page.get_by_text("Studies made before").click()
     with page.expect_download(timeout=120_000) as coming:
         page.get_by_role("button", name="Download as one file").click()
     file = tmp_path / coming.value.suggested_filename
@@ -104,8 +104,9 @@ def test_a_study_is_handed_on_as_one_file(page, app, cache, browser, tmp_path):
     before = set((cache / "studies").glob("*"))
     other = browser.new_context().new_page()
     other.set_default_timeout(120_000)
-    other.goto(f"{app}/setup?begin=Studies+made+before")
-    settled(other)
+    other.goto(f"{app}/setup")
+    other.get_by_text("Studies made before").click()
+    other.get_by_text("Activations made elsewhere").wait_for()
     other.locator("input[type=file]").first.set_input_files(file)
     other.get_by_role("heading", name="Which model, which images?").wait_for(state="detached")
     other.context.close()
