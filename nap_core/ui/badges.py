@@ -5,6 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from nap_core.configs import ClusterConfig
+from nap_core.patterns.gaps import MOST_LEFT
 from nap_core.patterns.quality import PatternQuality
 from nap_core.patterns.stability import N_DRAWS
 from nap_core.study import Study
@@ -40,10 +41,12 @@ def _apart(found: PatternQuality, pattern: int) -> list[Badge]:
     neighbor, filled = int(found.neighbor[pattern]), float(found.filled[pattern])
     if neighbor == NOISE:
         return []
-    halfway = f"Halfway to pattern {neighbor}, where least of a gap is, lie {filled:.0%} as many images as at a centre."
+    halfway = f"Halfway to pattern {neighbor}, where least of a gap is, lie {filled:.0%} as many images as at a centre"
     if found.is_apart[pattern]:
-        return [Badge("apart", f"A gap parts it from every neighbour. {halfway}", "good")]
-    return [Badge(f"no gap to {neighbor}", f"It may be a part of something larger. {halfway}", "doubtful")]
+        return [Badge("apart", f"A gap parts it from every neighbour. {halfway}.", "good")]
+    if filled <= MOST_LEFT:
+        return [Badge("gap unsure", f"{halfway}, but these are too few images to be sure of a gap.")]
+    return [Badge(f"no gap to {neighbor}", f"It may be a part of something larger. {halfway}.", "doubtful")]
 
 
 def _errors(found: PatternQuality, pattern: int) -> list[Badge]:

@@ -132,7 +132,7 @@ def show_stability(study: Study, patterns: Patterns, config: ClusterConfig, foun
         on_select="rerun",
         selection_mode="points",
     )
-    _open_clicked(chart, patterns.layer)
+    _open_clicked(chart)
     how = {
         "kept": "The images were laid out once and cut again, which is kind: a layout shows the same groups each time "
         "even where there are none.",
@@ -151,15 +151,15 @@ def show_stability(study: Study, patterns: Patterns, config: ClusterConfig, foun
             st.rerun()
 
 
-def _open_clicked(chart: Any, layer: str) -> None:
-    """Go to the pattern whose mark was clicked; a mark that is no pattern leads nowhere."""
+def _open_clicked(chart: Any) -> None:
+    """Go to the pattern whose bar was clicked; the layer stays the one that is chosen on this page."""
     points = (chart or {}).get("selection", {}).get("points", [])
     if not points:
         return
     data = points[0].get("customdata")
-    pattern = int(data[0] if isinstance(data, list) else data)
-    if pattern >= 0:
-        st.switch_page("pages/patterns.py", query_params={"layer": layer, "pattern": str(pattern)})
+    if data is not None:
+        pattern = int(data[0] if isinstance(data, list) else data)
+        st.switch_page("pages/patterns.py", query_params={"pattern": str(pattern)})
 
 
 def show_table(found: PatternQuality) -> None:

@@ -98,9 +98,11 @@ def test_badges_say_what_is_known(planted):
         stability=np.full(4, 0.6),
         is_apart=np.zeros(4, bool),
         neighbor=np.full(4, 2),
+        filled=np.array([0.9, 0.2, 0.9, 0.9]),
         error_rate=np.full(4, 0.5),
         lift=np.full(4, 3.0),
     )
+    assert pattern_badges(doubtful, 1)[1].text == "gap unsure"
     badges = pattern_badges(doubtful, 0)
     assert [badge.text for badge in badges] == ["doubtful", "no gap to 2", "errors ×3.0"]
     assert [badge.kind for badge in badges] == ["doubtful", "doubtful", "bad"]
