@@ -143,7 +143,7 @@ def tree_figure(patterns: Patterns, cluster: Sequence[int]) -> Any:
     return figure
 
 
-def dial_figure(found: Dial, current: int | None) -> Any:
+def dial_figure(found: Dial, current: int | None, suggested: int | None) -> Any:
     """Return how much comes back and how much is covered at every size, for both ways of cutting; marks are clicked."""
     import plotly.graph_objects as go
 
@@ -168,13 +168,13 @@ def dial_figure(found: Dial, current: int | None) -> Any:
                 hovertext=told,
                 hoverinfo="text",
             )
-    for setting, symbol, name in ((current, "circle-open", "now"), (found.suggested, "star", "suggested")):
+    for setting, symbol, name in ((current, "circle-open", "now"), (suggested, "star", "suggested")):
         if setting is not None:
             x, y = [found.min_cluster_size[setting]], [found.comes_back[setting]]
             mark = {"symbol": symbol, "size": 20, "color": _METHOD_COLOR[found.method[setting]], "line": {"width": 2}}
             figure.add_scatter(x=x, y=y, mode="markers", marker=mark, name=name, hoverinfo="skip")
-    figure = quiet(figure, x="fewest images of a pattern", y="share of all images", height=320)
-    figure.update_layout(showlegend=True, legend={"orientation": "h", "y": -0.25})
+    figure = quiet(figure, x="fewest images of a pattern", y="share of all images", height=360)
+    figure.update_layout(showlegend=True, legend={"orientation": "h", "yref": "container", "y": 0, "yanchor": "bottom"})
     sizes = sorted(set(found.min_cluster_size.tolist()))
     figure.update_xaxes(type="log", tickvals=sizes, ticktext=[str(size) for size in sizes])
     figure.update_yaxes(range=[0, 1.04], tickformat=".0%")

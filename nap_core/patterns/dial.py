@@ -45,15 +45,18 @@ class Dial:
             object.__setattr__(self, name, frozen_array(getattr(self, name), np.float32))
         assert {len(getattr(self, name)) for name in self.__slots__} == {len(self.method)}
 
-    @property
-    def suggested(self) -> int | None:
-        """The setting with most patterns among those of which almost as much comes back as of the best; None where no
-        setting finds a pattern."""
+    def suggested(self, current: int | None = None) -> int | None:
+        """Return the setting with most patterns among those of which almost as much comes back as of the best.
+
+        Of equally many patterns it is `current`, if that is one of these settings, else the one of which most comes
+        back; None where no setting finds a pattern.
+        """
         if not (self.n_patterns > 0).any():
             return None
         good = self.comes_back >= self.comes_back.max() - AS_GOOD
         most = np.where(good & (self.n_patterns > 0), self.n_patterns, -1)
-        # Of equally many patterns the setting of which more comes back.
+        if current is not None and most[current] == most.max():
+            return current
         return int(np.lexsort((-self.comes_back, -most))[0])
 
     def config(self, setting: int, base: ClusterConfig) -> ClusterConfig:

@@ -4,10 +4,10 @@ Thirty times a fifth of the images is left out at random, the rest is grouped by
 compared with the group that is most like it: the images both hold, divided by the images that either holds, among those
 that were drawn. The mean of that over the draws is the pattern's stability.
 
-Two ways, because a reduction costs more than all the rest. ``layout="kept"`` lays the images out once and draws from
-that layout: seconds, but it asks only whether the cut is stable, and is too kind, because a layout shows the same
-islands again even where the data have none. ``layout="fresh"`` repeats everything, the reduction too: minutes, and what
-the words stable, doubtful and unstable were meant for.
+Two ways, because a layout by UMAP costs more than all the rest. ``layout="fresh"`` repeats everything, and is what the
+words stable, doubtful and unstable were meant for. ``layout="kept"`` lays the images out, or finds their neighbours,
+once, and draws from that: it asks only whether the cut is stable, and is too kind, because a layout shows the same
+islands again even where the data have none.
 
 References
 ----------

@@ -20,7 +20,7 @@ HIGH_LIFT = 2.0
 FEWEST_ERRORS = 3
 _KINDS = {"stable": "good", "doubtful": "doubtful", "unstable": "bad"}
 LAYOUT_WORDS = {
-    "kept": "in the same layout, which is kind to groups that a layout made",
+    "kept": "the rest stays where it lies, which is kind,",
     "fresh": "and everything done anew",
 }
 

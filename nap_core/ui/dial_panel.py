@@ -55,13 +55,17 @@ def show_dial(study: Study, layer: str, config: ClusterConfig) -> None:
             st.rerun()
         return
     current = _setting_of(found, base) if base == config else None
+    suggested = found.suggested(current)
     event: Any = st.plotly_chart(
-        dial_figure(found, current), key=f"dial-{layer}-{hash(base)}", on_select="rerun", selection_mode="points"
+        dial_figure(found, current, suggested),
+        key=f"dial-{layer}-{hash(base)}",
+        on_select="rerun",
+        selection_mode="points",
     )
     points = (event or {}).get("selection", {}).get("points", [])
     data = next((point["customdata"] for point in points if point.get("customdata") is not None), None)
     clicked = None if data is None else int(data[0] if isinstance(data, list) else data)
-    _offer(study, found, base, config, clicked if clicked is not None else found.suggested, clicked is None)
+    _offer(study, found, base, config, clicked if clicked is not None else suggested, clicked is None)
     st.caption(
         "Solid: share of all images that come back in their pattern when a fifth is left out; dotted: share in some "
         f"pattern. Suggested is the cut with most patterns whose share is within {AS_GOOD:.0%} of the best. A click on "

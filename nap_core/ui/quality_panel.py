@@ -134,8 +134,8 @@ def show_stability(study: Study, patterns: Patterns, config: ClusterConfig, foun
     )
     _open_clicked(chart)
     how = {
-        "kept": "The images were laid out once and cut again, which is kind: a layout shows the same groups each time "
-        "even where there are none.",
+        "kept": "Only the cut was repeated; where the images lie, and which are neighbours, was taken over from all of "
+        "them, which is kind.",
         "fresh": "Everything was done anew each time.",
     }
     st.caption(
@@ -145,8 +145,8 @@ def show_stability(study: Study, patterns: Patterns, config: ClusterConfig, foun
     )
     if found.layout == "kept":
         seconds = 0.7 * N_DRAWS * _once(study, patterns.layer, config)
-        if st.button(f"Lay out anew each time: stricter, about {remaining(seconds)}", key="judge-strictly"):
-            show = show_progress("Images laid out anew")
+        if st.button(f"Do everything anew each time: stricter, about {remaining(seconds)}", key="judge-strictly"):
+            show = show_progress("Images left out at random")
             layer_stability(study, patterns.layer, config, "fresh", show)
             st.rerun()
 
@@ -204,5 +204,5 @@ def show_tree(patterns: Patterns) -> None:
     st.plotly_chart(figure, key=f"tree-{patterns.layer}")
     st.caption(
         "From all images on top to ever denser groups below; a bar is as wide as it has images. Coloured bars are the "
-        "patterns, grey ones what was not chosen (HDBSCAN's condensed tree)."
+        "patterns, grey ones what was not chosen (condensed tree)."
     )

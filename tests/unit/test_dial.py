@@ -46,11 +46,11 @@ def test_a_cut_of_the_kept_tree_is_a_fresh_clustering(planted):
 def test_the_planted_number_is_suggested(planted):
     rows, group = planted
     found = found_dial(rows, group)
-    assert found.suggested is not None
-    assert found.n_patterns[found.suggested] == 6
-    assert found.comes_back[found.suggested] > 0.9
-    assert found.ami[found.suggested] > 0.9
-    chosen = found.config(found.suggested, CONFIG)
+    assert found.suggested() is not None
+    assert found.n_patterns[found.suggested()] == 6
+    assert found.comes_back[found.suggested()] > 0.9
+    assert found.ami[found.suggested()] > 0.9
+    chosen = found.config(found.suggested(), CONFIG)
     assert replace(chosen, min_cluster_size=8, cluster_selection_method="eom") == CONFIG
 
 
@@ -73,7 +73,7 @@ def test_the_order_of_the_images_changes_no_cut(planted):
 @pytest.mark.parametrize("rows", [np.eye(3), np.zeros((3, 2)), np.zeros((20, 2))])
 def test_next_to_nothing_has_no_suggestion(rows):
     found = found_dial(rows)
-    assert found.suggested is None
+    assert found.suggested() is None
     assert not found.coverage.any()
 
 
@@ -98,3 +98,9 @@ def test_all_noise_and_none(label):
     assert len(found.image) == (label == NOISE).sum()
     assert (found.first == NOISE).all()
     assert (found.kind == 2).all()
+
+
+def test_of_equal_cuts_the_current_one_is_suggested():
+    sizes, back = np.array([3, 5, 8, 20]), np.array([0.9, 0.88, 0.3, 0.92])
+    found = Dial(("eom",) * 4, sizes, np.array([6, 6, 6, 2]), np.ones(4), back, np.ones(4))
+    assert [found.suggested(current) for current in (None, 0, 1, 2, 3)] == [0, 0, 1, 0, 0]

@@ -55,7 +55,7 @@ def test_a_verdict_is_kept(study):
 def test_a_dial_is_kept_and_is_the_same_for_both_ways_of_cutting(study):
     assert known_dial(study, "late") is None
     found = layer_dial(study, "late")
-    assert found.suggested is not None and found.n_patterns[found.suggested] == 5
+    assert found.suggested() is not None and found.n_patterns[found.suggested()] == 5
     leaf = known_dial(study, "late", replace(CONFIG, cluster_selection_method="leaf"))
     assert leaf is not None and leaf.method == found.method
 

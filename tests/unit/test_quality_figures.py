@@ -47,9 +47,9 @@ def test_chance_and_the_layer_share_a_row():
 def test_marks_of_the_dial_carry_their_setting():
     sizes, ones = np.array([5, 8, 5, 8]), np.full(4, 0.5)
     found = Dial(("leaf", "leaf", "eom", "eom"), sizes, np.array([9, 7, 4, 2]), ones, ones, ones)
-    figure = dial_figure(found, 2)
+    figure = dial_figure(found, 2, 1)
     assert [list(trace.customdata) for trace in figure.data if trace.customdata is not None][::2] == [[0, 1], [2, 3]]
     assert {trace.name for trace in figure.data} >= {"now", "suggested"}
     nothing = Dial(("leaf", "eom"), sizes[:2], np.zeros(2), ones[:2], ones[:2], ones[:2])
-    assert nothing.suggested is None
-    assert {trace.name for trace in dial_figure(nothing, None).data} & {"now", "suggested"} == set()
+    assert nothing.suggested() is None
+    assert {trace.name for trace in dial_figure(nothing, None, None).data} & {"now", "suggested"} == set()
