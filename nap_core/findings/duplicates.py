@@ -72,9 +72,18 @@ def _difference(a: Float, b: Float) -> Float:
 
 def _likeness_of_others(small: NDArray[np.uint8], images: NDArray[np.int64]) -> dict[int, float]:
     """Return for each of `images` its difference to the most alike pictures of an even sample of the set."""
-    others = np.unique(np.linspace(0, len(small) - 1, _N_OTHERS).astype(int))
-    rows, nth = _centred(small[others]), min(_NTH, len(others) - 1)
-    return {int(i): float(np.partition(_difference(_centred(small[i : i + 1]), rows), nth)[nth]) for i in images}
+    others = _centred(small[np.unique(np.linspace(0, len(small) - 1, _N_OTHERS).astype(int))])
+    nth, spread = min(_NTH, len(others) - 1), others.std(axis=1)
+    found: dict[int, float] = {}
+    for start in range(0, len(images), _N_OTHERS):
+        block = images[start : start + _N_OTHERS]
+        rows = _centred(small[block])
+        own = rows.std(axis=1)[:, None]
+        square = own**2 + spread**2 - 2 * (rows @ others.T) / rows.shape[1]
+        least = np.minimum(own, spread)
+        difference = np.where(least > _FLAT, np.sqrt(np.maximum(square, 0)) / np.maximum(least, 1e-6), np.inf)
+        found |= dict(zip(block.tolist(), np.partition(difference, nth, axis=1)[:, nth].tolist(), strict=True))
+    return found
 
 
 def _pair_difference(rows: Float, pairs: NDArray[np.int64]) -> Float:

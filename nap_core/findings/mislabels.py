@@ -186,7 +186,7 @@ def mislabels(evidence: Evidence) -> list[Finding]:
     (most, n_most), *_ = Counter(notes).most_common(1)
     travel = int(np.median(found.n_layers))
     begin = f"{n:,} of {known:,} images look mislabelled"
-    begin += f", about {found.expected:.0f} of them rightly so" if found.expected < _CERTAIN * n else ""
+    begin += f", by estimate at most {found.expected:.0f} of them rightly so" if found.expected < _CERTAIN * n else ""
     begin += f"; most often {most} ({n_most})" if n_most > 1 else ""
     it, lies = "the image itself", "such an image lies"
     if n == 1:

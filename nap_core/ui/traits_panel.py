@@ -9,18 +9,19 @@ import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from nap_core.configs import ClusterConfig
-from nap_core.errors import NapError
+from nap_core.errors import NapError, listed
 from nap_core.inputs.demos import DEMOS
 from nap_core.inputs.metadata import Columns, read_metadata
 from nap_core.patterns.enrichment import Trait
 from nap_core.study import Study
-from nap_core.study.properties import METADATA, has_properties, keep_metadata, kept_metadata, pattern_traits
+from nap_core.study.properties import has_properties, keep_metadata, kept_metadata, pattern_traits
 from nap_core.types import Patterns
 from nap_core.ui.image_words import verbatim
 from nap_core.ui.resources import chosen_study, show_error
 from nap_core.ui.widgets import show_progress
 
-MOST = 6
+MOST = 6  # traits that are shown
+LARGEST_MB = 50  # of a table
 _KEY = "metadata"
 
 
@@ -38,19 +39,25 @@ def bring_table(study: Study) -> None:
     label = f"Table: {len(columns)} columns" if columns else "Add a table"
     with st.popover(label, icon=":material/table:", type="tertiary"):
         st.caption("A CSV file: a first line of column names, a column with the images' names, and any others.")
-        given = st.file_uploader("Table", type=["csv", "tsv", "txt"], key="metadata-file", label_visibility="collapsed")
+        given = st.file_uploader(
+            "Table",
+            type=["csv", "tsv", "txt"],
+            key="metadata-file",
+            label_visibility="collapsed",
+            max_upload_size=LARGEST_MB,
+        )
         if given is not None and st.button("Use it", type="primary", key="metadata-use"):
-            _bring(study, given.getvalue())
+            _bring(study, given.name, given.getvalue())
         if columns:
-            st.caption(f"In use: {', '.join(columns)}.")
+            st.caption(f"In use: {verbatim(listed(columns))}.")
             if st.button("Take it away", key="metadata-away"):
                 _keep(study, b"", {})
                 st.rerun()
 
 
-def _bring(study: Study, table: bytes) -> None:
+def _bring(study: Study, name: str, table: bytes) -> None:
     with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / METADATA
+        path = Path(folder) / (Path(name).name or "table.csv")
         path.write_bytes(table)
         try:
             columns = read_metadata(path, study.ids)

@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from nap_core.inputs.demos import factors
 from nap_core.study import Study
 from nap_core.study.findings import findings
-from nap_core.study.properties import keep_metadata
+from nap_core.study.properties import keep_metadata, kept_metadata
 
 PAGES = Path(__file__).resolve().parents[2] / "pages"
 
@@ -75,6 +76,24 @@ def test_a_table_kept_with_the_study_is_compared(tmp_path):
     test.button(key="metadata-away").click().run()
     assert not test.exception
     assert "have site north" not in said(test)
+
+
+def test_a_table_brought_to_a_built_in_study_stays_in_the_session():
+    study, marked = Study.demo("shapes"), factors("shapes")["watermark"] == 1
+    (first, *_) = findings(study)
+    test = opened("patterns.py", "shapes", **first.address)
+    bring(test, b"nothing,here\nx,y\n")
+    assert "No row of my table.csv belongs to an image" in test.error[0].value
+    rows = "\n".join(f"{name},{'yes' if has else 'no'}" for name, has in zip(study.ids, marked, strict=True))
+    bring(test, f"image,ring\n{rows}\n".encode())
+    assert not test.exception
+    assert "have ring yes" in said(test)
+    assert kept_metadata(study) == {}
+
+
+def bring(test: AppTest, table: bytes) -> None:
+    test.file_uploader(key="metadata-file").set_value(("my table.csv", table, "text/csv")).run()
+    test.button(key="metadata-use").click().run()
 
 
 def test_a_study_of_activations_alone_has_its_overview(tmp_path):
