@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nap_core.configs import ClusterConfig
-from nap_core.geometry.ordering import canonical_order, distinct_rows
+from nap_core.geometry.ordering import canonical_order
 from nap_core.patterns.clustering import clustering_space, compared, cut_tree, graph_of, tree_of_places
 from nap_core.patterns.cutting import Clusters
 from nap_core.types import Activations, Float
@@ -53,13 +53,6 @@ def cluster_space(activations: Activations, config: ClusterConfig) -> Space:
     sorted_rows = Activations(activations.layer, activations.pooling, activations.values[order], activations.unit)
     place, group = clustering_space(compared(sorted_rows, config), config)
     return Space(order, place, group, graph_of(place, config))
-
-
-def space_of(values: Float) -> Space:
-    """Return the space of rows [image, dimension] that lie there already."""
-    order = canonical_order(values)
-    first, group, _ = distinct_rows(values[order])
-    return Space(order, values[order][first], group)
 
 
 def tree_of(space: Space, config: ClusterConfig) -> tuple[Index, Float]:

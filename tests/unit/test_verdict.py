@@ -65,9 +65,10 @@ def test_one_clear_group_beside_a_continuum_is_weak():
     assert found.parted == pytest.approx(0.25, abs=0.05)
 
 
-def test_the_order_of_the_images_changes_nothing():
+@pytest.mark.parametrize("config", [PCA, RECIPES["covering"]], ids=["pca", "default"])
+def test_the_order_of_the_images_changes_nothing(config):
     rows = planted(seed=2)
-    one, other = judged(rows), judged(rows[np.random.default_rng(1).permutation(len(rows))])
+    one, other = judged(rows, config), judged(rows[np.random.default_rng(1).permutation(len(rows))], config)
     assert (one.parted, one.clumping) == (other.parted, other.clumping)
     np.testing.assert_array_equal(one.chance_coverage, other.chance_coverage)
 
