@@ -20,6 +20,7 @@ from nap_core.geometry.scaling import scale
 from nap_core.patterns.clustering import find_patterns
 from nap_core.types import NOISE, Activations
 from tests.benchmarks.cases import SOURCES, Case, cases
+from tests.benchmarks.foreign import show
 
 Labels = NDArray[np.int32]
 METHODS = (*sorted(RECIPES), "k-means, told", "Ward, told")
@@ -85,3 +86,5 @@ def main(arguments: list[str]) -> None:
                 f"| {row.ami:.3f} | {row.assigned:.3f} | {row.ari:.3f} | {row.seconds:.1f} |",
                 flush=True,
             )
+    if not arguments:
+        show([])
