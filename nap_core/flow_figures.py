@@ -17,7 +17,8 @@ from nap_core.palette import OTHER_COLOR, pattern_color
 from nap_core.types import NOISE, Float, frozen_array
 
 _NODE_PIXELS = 26  # a column needs about this much height per node to keep labels apart
-_COLUMN_PIXELS = 122  # and this much width
+_COLUMN_PIXELS = 116  # and this much width
+_BESIDE = 96  # for the names behind the last layer
 _TOP, _BOTTOM = 30, 10
 _LABEL_PIXELS = 13
 
@@ -61,7 +62,7 @@ def flow_height(chart: FlowChart) -> int:
 
 def flow_width(chart: FlowChart) -> int:
     """Return the pixels of width below which the chart has to scroll."""
-    return max(560, _COLUMN_PIXELS * len(chart.layers))
+    return _BESIDE + _COLUMN_PIXELS * len(chart.layers)
 
 
 def painted_classes(chart: FlowChart, classes: Classes) -> list[int]:

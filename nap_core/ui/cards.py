@@ -42,10 +42,8 @@ def headline(study: Study, patterns: Patterns) -> str:
     inside = int((patterns.label != NOISE).sum())
     whole, _, unit = patterns.layer.partition(":")
     who = f"Unit {unit} of layer `{whole}`" if unit else f"Layer `{whole}`"
-    return (
-        f"{who} puts **{inside:,} of {study.n_images:,}** images into "
-        f"**{patterns.n_patterns} patterns**; {study.n_images - inside:,} are in no pattern."
-    )
+    said = f"{who} puts **{inside:,} of {study.n_images:,}** images into **{patterns.n_patterns} patterns**"
+    return f"{said}; {study.n_images - inside:,} are in no pattern." if inside < study.n_images else f"{said}."
 
 
 def nothing_found(patterns: Patterns) -> None:

@@ -79,10 +79,9 @@ def _headline(chart: FlowChart, followed: Followed, last: Int, study: Study) -> 
     through = f"through {len(chart.layers)} layers"
     if followed.images is None:
         noise = int((last == NOISE).sum())
-        return (
-            f"**{study.n_images:,} images** {through} along {len(chart.ribbons):,} ribbons; "
-            f"{noise:,} end in no pattern of `{chart.layers[-1]}`."
-        )
+        where = f"{noise:,} end in no pattern" if noise else "all end in a pattern"
+        said = f"**{study.n_images:,} images** {through} along {len(chart.ribbons):,} ribbons"
+        return f"{said}; {where} of `{chart.layers[-1]}`."
     numbers, counts = np.unique(last[followed.images], return_counts=True)
     most = int(numbers[counts.argmax()])
     where = "no pattern" if most == NOISE else f"pattern {most}"

@@ -50,7 +50,7 @@ def _layer(study: Study, summary: LayerSummary, config: ClusterConfig) -> dict[s
     bars: list[dict[str, Any]] = [{"label": "in a pattern", "share": summary.coverage, "said": said, "help": about}]
     if not np.isnan(summary.ami):
         agreement = max(0.0, summary.ami)
-        bars.append({"label": "like the classes", "share": agreement, "said": f"{summary.ami:.2f}", "help": AMI})
+        bars.append({"label": "like the classes", "share": agreement, "said": f"{agreement:.2f}", "help": AMI})
     return {
         "name": summary.layer,
         "patterns": f"{summary.n_patterns:,} patterns",

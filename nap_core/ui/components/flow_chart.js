@@ -1,6 +1,6 @@
 // Images flowing through the layers: bars are patterns, ribbons what two of them share. Whatever is pointed at or clicked
 // lights exactly its images in all layers; the server sends each image's ribbons for that, so no click waits for it.
-const BAR = 14, LEFT = 4, RIGHT = 96, FAINT = 0.32, SVG = "http://www.w3.org/2000/svg";
+const BAR = 14, LEFT = 4, RIGHT = 96, FAINT = 0.32, LETTER = 7.6, SVG = "http://www.w3.org/2000/svg";
 
 export default function ({ data, parentElement, setTriggerValue }) {
   const root = parentElement.querySelector(".flow"), stage = root.querySelector(".stage"), card = root.querySelector(".card");
@@ -50,10 +50,11 @@ export default function ({ data, parentElement, setTriggerValue }) {
       made("rect", { x: left(bar.layer), y: bar.y, width: BAR, height: Math.max(1, bar.height), fill: bar.color, "data-part": bar.part,
         tabindex: bar.part === (focused ?? bars[0].part) ? 0 : -1, role: "button", "aria-label": bar.said.replaceAll("\n", ", ") }, groups.bars));
     layers.forEach((name, layer) => {
-      const room = Math.floor((width - LEFT - RIGHT) / Math.max(1, steps) / 7.6), last = steps && layer === steps;
+      const room = Math.floor((width - LEFT - RIGHT) / Math.max(1, steps) / LETTER);
       const short = name.length > room ? `…${name.slice(1 - room)}` : name;
-      const title = made("text", { x: last ? width - 2 : left(layer), y: 16, "font-size": 12, "font-family": "monospace",
-        "text-anchor": last ? "end" : "start", fill: "currentColor" }, groups.names, short);
+      const atEnd = steps && layer === steps && short.length * LETTER > RIGHT + BAR; // else it would be cut
+      const title = made("text", { x: atEnd ? width - 2 : left(layer), y: 16, "font-size": 12, "font-family": "monospace",
+        "text-anchor": atEnd ? "end" : "start", fill: "currentColor" }, groups.names, short);
       made("title", {}, title, name);
     });
     for (const bar of bars)
