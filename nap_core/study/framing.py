@@ -36,8 +36,8 @@ _EXAMPLES = 64  # pictures that tell the range of an unknown preprocessing
 
 def framed_pictures(study: Study, network: Network, images: NDArray[Any]) -> Float:
     """Return [image, channel, …] in [0, 1]: pictures of the study as the network's preprocessing frames them."""
-    inputs = _inputs(study, network, images, _factor(study, network))
-    found: Float = study_canvas(study, network).pictures(inputs).numpy()
+    there = study_canvas(study, network)
+    found: Float = there.pictures(_inputs(study, network, images, _factor(study, network))).numpy()
     return found
 
 
@@ -49,9 +49,17 @@ def study_canvas(study: Study, network: Network) -> Canvas:
     StudyError
         If it is not the study's network, or the study has no pictures.
     """
-    factor = _factor(study, network)
-    some = np.linspace(0, study.n_images - 1, min(_EXAMPLES, study.n_images)).astype(int)
-    return canvas(network, _inputs(study, network, some, factor))
+    check_network(study, network)
+    if not study.has_pictures:
+        raise StudyError("This study holds activations without pictures, so nothing can be drawn for it.")
+
+    def measured() -> dict[str, NDArray[Any]]:
+        some = np.linspace(0, study.n_images - 1, min(_EXAMPLES, study.n_images)).astype(int)
+        found = canvas(network, _inputs(study, network, some, _factor(study, network)))
+        return {"shape": np.array(found.shape), "low": found.low, "high": found.high}
+
+    arrays = study.store.compute(_key(study, network, "canvas"), measured, kind="canvas").arrays
+    return Canvas(tuple(int(side) for side in arrays["shape"]), arrays["low"], arrays["high"])
 
 
 def _inputs(study: Study, network: Network, images: NDArray[Any], factor: int) -> Tensor:
@@ -68,17 +76,18 @@ def _picture(study: Study, image: int) -> Image.Image:
 
 def _factor(study: Study, network: Network) -> int:
     """Return by how much the thumbnails are larger than the pictures were."""
-    check_network(study, network)
-    if not study.has_pictures:
-        raise StudyError("This study holds activations without pictures, so nothing can be drawn for it.")
-    key = digest(
-        "framing",
+    key = _key(study, network, "framing")
+    entry = study.store.compute(key, lambda: {"factor": np.array(_best_factor(study, network))}, kind="framing")
+    return int(entry.arrays["factor"])
+
+
+def _key(study: Study, network: Network, kind: str) -> str:
+    return digest(
+        kind,
         activations=study.activations_key(study.layer_names[0]),
         preprocessing=network.preprocessing.key,
         version=FRAMING_VERSION,
     )
-    entry = study.store.compute(key, lambda: {"factor": np.array(_best_factor(study, network))}, kind="framing")
-    return int(entry.arrays["factor"])
 
 
 def _best_factor(study: Study, network: Network) -> int:
