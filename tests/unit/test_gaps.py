@@ -13,7 +13,7 @@ from nap_core.patterns.gaps import Gaps, between, gaps
 from nap_core.types import Activations
 
 # Cuts whatever comes, as the default does; by distance, as seen from its middle a curve is denser at its ends.
-CUT = replace(RECIPES["covering"], reduction="pca", row_l2=False)
+CUT = replace(RECIPES["covering"], hierarchy="density", reduction="pca", row_l2=False, min_cluster_size=8)
 
 
 def cut(rows: np.ndarray) -> tuple[int, Gaps]:
