@@ -102,10 +102,8 @@ def _own_weights() -> None:
     file = uploader("Weights file", "weights", type=WEIGHTS, max_upload_size=1000)
     name = st.selectbox("Architecture", ["", *MODELS], format_func=lambda n: n or "recognise it from the weights")
     st.caption("A state_dict as .safetensors, or .pth/.pt written by torch.save. Nothing in the file is ever run.")
-    if file is not None and taken_uploads(
-        [file], "weights", lambda paths: _load_model(name or None, paths[0], uploaded=True)
-    ):
-        st.rerun()
+    if file is not None:  # no rerun: it would take the other uploader off the page while somebody chooses a file for it
+        taken_uploads([file], "weights", lambda paths: _load_model(name or None, paths[0], uploaded=True))
 
 
 def _load_model(name: str | None, weights: Path | str | None, *, uploaded: bool = False) -> None:
@@ -131,8 +129,8 @@ def choose_images() -> None:
     if way == "Upload":
         files = uploader("A zip, many image files, an .npz, or IDX files", "images", accept_multiple_files=True)
         st.caption("In a zip, the first folder level is taken as the class. Classes are optional.")
-        if files and taken_uploads(files, "images", _load_uploads, stay=True):
-            st.rerun()
+        if files:
+            taken_uploads(files, "images", _load_uploads, stay=True)
     elif way == "Folder":
         folder = st.text_input("Folder, zip, .npz or IDX file", placeholder="~/photos")
         if st.button("Read the images", disabled=not folder):
