@@ -6,6 +6,7 @@ import os
 import signal
 import sys
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import joblib
@@ -54,11 +55,14 @@ class Drawn:
 @pytest.fixture(scope="module")
 def client():
     """Two worker processes, as on two machines."""
+    main = sys.modules["__main__"]
+    sys.modules["__main__"] = ModuleType("__main__")  # AppTest leaves a page there, which a new process would run
     with (
         distributed.LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None) as cluster,
         distributed.Client(cluster) as connected,
     ):
         yield connected
+    sys.modules["__main__"] = main
 
 
 def test_the_bytes_are_those_of_a_run_on_one_machine(tmp_path: Path, client: Any) -> None:
@@ -117,7 +121,7 @@ def test_a_sentence_of_a_worker_reaches_the_caller(tmp_path: Path, client: Any) 
 
 def test_a_folder_that_workers_do_not_see(tmp_path: Path, client: Any) -> None:
     check_shared(client, tmp_path)
-    with pytest.raises(WorkerError, match="2 of 2 workers do not see"):
+    with pytest.raises(WorkerError, match="workers do not see"):
         check_shared(client, tmp_path / "elsewhere")
 
 
