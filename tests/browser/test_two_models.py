@@ -24,7 +24,7 @@ def opened(cache, name: str) -> Study:
 
 
 def test_what_the_shortcut_changed(page, app, cache):
-    page.goto(f"{app}/overview")
+    page.goto(app)
     page.get_by_text("images into").first.wait_for()
     settled(page)
     page.get_by_role("link", name="Compare").first.click()

@@ -97,11 +97,11 @@ def test_a_cell_of_the_agreement_shows_the_flow_of_its_two_layers(page, app):
     page.get_by_text("group the images most alike").wait_for()
     settled(page)
     matrix = page.locator(".st-key-layer-agreement")
-    matrix.scroll_into_view_if_needed()
     cell = matrix.locator(".scatterlayer .point").nth(1)
     cell.wait_for(state="attached")
     changed = page.get_by_text("2,000 images through 2 layers")
     for _ in range(5):  # a click that the chart missed while the page still moved is made again
+        matrix.scroll_into_view_if_needed()
         page.mouse.move(5, 5)
         box = cell.bounding_box()
         page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
