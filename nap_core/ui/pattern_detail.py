@@ -245,7 +245,7 @@ def _linked(study: Study, layer: str, found: list[Neighbor], config: ClusterConf
             )
 
 
-def average_image(study: Study, images: Int, most: int = 200) -> np.ndarray:
+def average_image(study: Study, images: Int, most: int = 100) -> np.ndarray:
     """Return ``[128, 128, 3]`` uint8, the mean of at most `most` thumbnails, evenly taken and stretched to a square."""
     from PIL import Image
 

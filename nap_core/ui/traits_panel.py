@@ -90,10 +90,16 @@ def show_traits(space: DeltaGenerator, study: Study, patterns: Patterns, pattern
             found = pattern_traits(study, patterns.layer, config, metadata=columns, progress=show_progress("Measuring"))
         measuring.empty()
     else:
-        found = pattern_traits(study, patterns.layer, config, metadata=columns)
+        found = _found(study.patterns_key(patterns.layer, config), columns, study, patterns.layer, config)
     with space:
         _list([trait for trait in found if trait.pattern == pattern][:MOST])
         bring_table(study)
+
+
+@st.cache_resource(show_spinner=False, max_entries=64)
+def _found(key: str, columns: Columns, _study: Study, _layer: str, _config: ClusterConfig) -> list[Trait]:
+    """Return the traits of all patterns of a layer, counted once for all of its patterns that are opened."""
+    return pattern_traits(_study, _layer, _config, metadata=columns)
 
 
 def _list(found: list[Trait]) -> None:

@@ -32,7 +32,7 @@ def _made(folder: Path, n_images: int) -> Path:
     from nap_core.study import Study
 
     if not (folder / "study.json").exists():
-        chosen = shapes.choose_factors(n_images, 7)
+        chosen = shapes.choose_factors(n_images, 7, dict.fromkeys(shapes.SHAPES, 0.2))
         names = [f"shape-{i:06d}" for i in range(n_images)]
         images = images_from_arrays(shapes.draw(chosen)[0], chosen.shape, shapes.SHAPES, names, "shapes drawn by code")
         network = load_model("shapes")
