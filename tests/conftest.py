@@ -29,3 +29,14 @@ def shared_data() -> Path:
     if not SHARED.is_dir():
         pytest.skip(f"the folder of real weights and pictures is not at {SHARED}")
     return SHARED
+
+
+@pytest.fixture
+def one_thread() -> Iterator[None]:
+    """Let torch compute in one thread, so that sums are taken in one order."""
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)

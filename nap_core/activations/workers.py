@@ -25,7 +25,7 @@ import numpy as np
 from nap_core.activations.batches import pick_device
 from nap_core.activations.reading import Reading, Rows, read
 from nap_core.activations.tables import Tables
-from nap_core.errors import WorkerError
+from nap_core.errors import MissingPackageError, WorkerError
 from nap_core.types import Progress
 
 if TYPE_CHECKING:
@@ -45,13 +45,15 @@ def workers(address: str) -> Iterator[Client]:
 
     Raises
     ------
+    MissingPackageError
+        If dask is not installed.
     WorkerError
-        If dask is not installed, nobody answers at `address`, or no worker is there.
+        If nobody answers at `address`, or no worker is there.
     """
     try:
         from distributed import Client, LocalCluster
     except ImportError as error:
-        raise WorkerError(
+        raise MissingPackageError(
             "Running on a scheduler needs Dask, which is optional: pip install 'dask[distributed]'."
         ) from error
     if address == LOCAL:

@@ -132,17 +132,6 @@ def _contrast(space: PatternSpace, pattern: Which, other: Which | None) -> Objec
     return _said(space, f"contrast {pattern} to {other}", score)
 
 
-def pattern_score(space: PatternSpace, pattern: Which) -> Objective:
-    """Return s_k = (φ(x) − μ)·d_k, the linear score that `PatternHead` gives; for reading, not for maximising."""
-    import torch
-
-    def score(values: Tensor) -> Tensor:
-        mean = torch.from_numpy(np.array(space.mean)).to(values)
-        return ((values - mean) * _rows(space.direction, pattern, values)).sum(1)
-
-    return _said(space, f"score {pattern}", score)
-
-
 def sorted_match(layers: Sequence[LayerInfo], targets: Sequence[NDArray[np.float32]]) -> Objective:
     """Return how well the sorted activations of each unit fit those of real images, 0 at best.
 

@@ -58,17 +58,19 @@ def pattern_template(study: Study, layer: str, pattern: int, config: ClusterConf
     return template(values, patterns.label == pattern, patterns.members(pattern)[:_N_TEMPLATE])
 
 
+def _key(
+    kind: str, study: Study, network: Network, layer: str, pattern: int, config: ClusterConfig | None, **more: Any
+) -> str:
+    """Return the key of what is found by running the network on a pattern's members."""
+    patterns = study.patterns_key(layer, config)
+    return digest(kind, patterns=patterns, model=network.fingerprint, pattern=pattern, **more)
+
+
 def pattern_causes(
     study: Study, network: Network, layer: str, pattern: int, config: ClusterConfig | None = None
 ) -> Causes:
     """Return what changing a pattern's units does, beside random units; see `causes`."""
-    key = digest(
-        "causes",
-        patterns=study.patterns_key(layer, config),
-        model=network.fingerprint,
-        pattern=pattern,
-        version=CAUSES_VERSION,
-    )
+    key = _key("causes", study, network, layer, pattern, config, version=CAUSES_VERSION)
     entry = study.store.compute(
         key, lambda: _causes(study, network, layer, pattern, config), kind="causes", layer=layer
     )
@@ -132,13 +134,7 @@ def pattern_places(
         If the layer has no places; `why_no_places` says so beforehand.
     """
     image = study.patterns(layer, config).members(pattern)[:N_MAPPED]
-    key = digest(
-        "places",
-        patterns=study.patterns_key(layer, config),
-        model=network.fingerprint,
-        pattern=pattern,
-        version=MAPS_VERSION,
-    )
+    key = _key("places", study, network, layer, pattern, config, version=MAPS_VERSION)
     entry = study.store.compute(
         key, lambda: _places(study, network, layer, pattern, image, config), kind="places", layer=layer
     )
@@ -186,15 +182,8 @@ def pattern_robustness(
 ) -> tuple[Int, Robustness]:
     """Return some members of a pattern, evenly taken, and how little moves them out of it (or into another one)."""
     image = _spread(np.sort(study.patterns(layer, config).members(pattern)), _N_ATTACKED).astype(np.int32)
-    key = digest(
-        "robustness",
-        patterns=study.patterns_key(layer, config),
-        model=network.fingerprint,
-        pattern=pattern,
-        into=into,
-        levels=list(LEVELS),
-        version=ROBUSTNESS_VERSION,
-    )
+    more = {"into": into, "levels": list(LEVELS), "version": ROBUSTNESS_VERSION}
+    key = _key("robustness", study, network, layer, pattern, config, **more)
 
     def found() -> dict[str, NDArray[Any]]:
         picture = framed_pictures(study, network, image)

@@ -56,11 +56,6 @@ def follow_pattern(layer: str, pattern: int) -> None:
     st.session_state[PATTERN] = _pattern_option(layer, pattern)
 
 
-def follow_class(name: str) -> None:
-    """Make the chart follow one class alone."""
-    st.session_state[CLASS] = name
-
-
 def pick_flow(study: Study) -> FlowChoice:
     """Let the reader choose layers, their order, and how many patterns are drawn."""
     names = usable_layers(study)

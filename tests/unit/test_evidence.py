@@ -31,13 +31,7 @@ from nap_core.types import Activations
 SIDE = 8
 CANVAS = Canvas((1, SIDE, SIDE), np.zeros(1), np.ones(1))
 
-
-@pytest.fixture(autouse=True)
-def _one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 class Corners(nn.Module):

@@ -29,13 +29,7 @@ from nap_core.types import Activations, Predictions
 SIDE = 8
 CANVAS = Canvas((1, SIDE, SIDE), np.zeros(1), np.ones(1))
 
-
-@pytest.fixture(autouse=True)
-def _one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 class Quarters(nn.Module):

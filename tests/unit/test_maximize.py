@@ -22,13 +22,7 @@ from nap_core.types import LayerInfo
 SHAPE = (1, 6, 6)
 PLAIN = Preprocessing(None, None, (0.0,), (1.0,), channels=1)
 
-
-@pytest.fixture(autouse=True)
-def _one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 class Linear(nn.Module):

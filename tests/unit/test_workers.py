@@ -16,7 +16,7 @@ import pytest
 from nap_core.activations.extract import extract
 from nap_core.activations.workers import check_shared, shard_size, shard_starts, workers
 from nap_core.configs import RECIPES
-from nap_core.errors import UnreadableLayerError, WorkerError
+from nap_core.errors import MissingPackageError, UnreadableLayerError, WorkerError
 from nap_core.store import Store
 from nap_core.study import Study
 from tests.unit.test_extract import LAYERS, Network, Pictures, stored, toy
@@ -142,7 +142,7 @@ def test_layers_are_clustered_on_the_workers(tmp_path: Path, client: Any) -> Non
 
 def test_without_dask_its_name_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "distributed", None)
-    with pytest.raises(WorkerError, match="pip install"), workers("local"):
+    with pytest.raises(MissingPackageError, match="pip install"), workers("local"):
         pass
 
 
