@@ -62,6 +62,13 @@ def _add_maximize(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--other", type=int, help="the pattern that contrast compares with")
     parser.add_argument("--image", help="the picture that edit starts from, by its id or number")
     parser.add_argument("--parametrisation", choices=tuple(WAYS), help="what suits the pictures' size when absent")
+    parser.add_argument(
+        "--token", type=int, metavar="T", help="of a unit: its answer in this one token; 0 is the first"
+    )
+    parser.add_argument(
+        "--diversity", type=float, default=0.0, metavar="N", help="0 to 100: keep the seeds' images apart"
+    )
+    parser.add_argument("--octaves", type=int, default=1, metavar="N", help="1 to 6: begin coarse, double the detail")
     parser.add_argument("--steps", type=int, default=128)
     parser.add_argument("--seed", type=int, nargs="+", default=[0, 1, 2], help="one image each")
     parser.add_argument("--out", type=Path, required=True, metavar="FILE.png", help="the check goes beside, as .json")

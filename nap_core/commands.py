@@ -190,11 +190,12 @@ def maximized(options: argparse.Namespace) -> None:
     from nap_core.study import Study
     from nap_core.study.own_network import own_network
     from nap_core.study.synthetic import synthetic, wish_for
-    from nap_core.study.synthetic_files import write_made
+    from nap_core.study.synthetic_files import check_name, write_made
 
+    check_name(options.out)
     study = Study.open(options.study)
     network = own_network(study, options.model, options.weights)
-    named = {name: getattr(options, name) for name in ("pattern", "unit", "logit", "other")}
+    named = {name: getattr(options, name) for name in ("pattern", "unit", "logit", "other", "token", "diversity")}
     wish = wish_for(
         study,
         network,
@@ -205,6 +206,7 @@ def maximized(options: argparse.Namespace) -> None:
         parametrisation=options.parametrisation or "",
         n_steps=options.steps,
         seeds=tuple(options.seed),
+        n_octaves=options.octaves,
     )
     made = synthetic(study, network, wish, progress=reporter("steps"), training=reporter("generator"))
     for sentence in words(made.check, study.prediction_names):

@@ -57,9 +57,16 @@ def ascent(bench: Bench, wish: Wish) -> Ascent:
 
 
 def objective(bench: Bench, wish: Wish) -> Objective:
-    """Return what a wish maximises."""
+    """Return what a wish maximises, with images kept apart from each other where it asks for that."""
+    found = _asked(bench, wish)
+    return found + wish.diversity * objectives.diversity(bench.space.layer) if wish.diversity else found
+
+
+def _asked(bench: Bench, wish: Wish) -> Objective:
     if wish.logit is not None:
         return objectives.logit(wish.logit)
+    if wish.token is not None and wish.unit is not None:
+        return objectives.token(bench.space.layer, wish.unit, wish.token)
     if wish.unit is not None:
         makers = {"channel": objectives.channel, "neuron": objectives.neuron, "feature": objectives.vit_feature}
         return makers[wish.mode](bench.space.layer, wish.unit)

@@ -198,9 +198,12 @@ def wish_for(
     mode: str = "",
     other: int | None = None,
     image: int | str | None = None,
+    token: int | None = None,
+    diversity: float = 0.0,
     parametrisation: str = "",
     n_steps: int = USUAL_STEPS,
     seeds: Sequence[int] = (0, 1, 2),
+    n_octaves: int = 1,
 ) -> Wish:
     """Return a wish with what suits the study's pictures where nothing is said.
 
@@ -218,9 +221,9 @@ def wish_for(
     """
     size = study_canvas(study, network).size
     way = parametrisation or ("fourier" if mode in ("edit", "distribution") else usual_way(size, study.n_images))
-    plan = usual_plan(size, n_steps, seeds)
+    plan = usual_plan(size, n_steps, seeds, n_octaves)
     start = None if image is None else _image_number(study, image)
-    return Wish(layer, pattern, unit, logit, mode, other, start, way, plan)
+    return Wish(layer, pattern, unit, logit, mode, other, start, token, diversity, way, plan)
 
 
 def _image_number(study: Study, image: int | str) -> int:

@@ -87,6 +87,12 @@ def _plain(value: Any) -> Any:
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
+def check_name(path: Path) -> None:
+    """Raise `ConfigError` unless a picture can have this name."""
+    if path.suffix.lower() != ".png":
+        raise ConfigError(f"'{path.name}' does not end in .png; give a name that does.")
+
+
 def write_made(study: Study, made: Made, path: Path) -> tuple[Path, Path]:
     """Write the sheet to `path` and the check beside it, with the ending ``.json``; return both.
 
@@ -95,8 +101,7 @@ def write_made(study: Study, made: Made, path: Path) -> tuple[Path, Path]:
     ConfigError
         If the path does not end in ``.png`` or cannot be written.
     """
-    if path.suffix.lower() != ".png":
-        raise ConfigError(f"'{path.name}' does not end in .png; give a name that does.")
+    check_name(path)
     beside = path.with_suffix(".json")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)

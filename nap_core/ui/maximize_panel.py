@@ -128,7 +128,7 @@ def _is_possible(study: Study, layer: str, mode: str, kind: str, n_patterns: int
         names = list(study.layer_names)
         before = names[: names.index(layer) + 1]
         return any(info.kind in ("conv", "token") for info in study.layers if info.name in before)
-    return kind == "token" if mode == "feature" else kind != "vector" if mode == "neuron" else True
+    return kind == "token" if mode in ("feature", "token") else kind != "vector" if mode == "neuron" else True
 
 
 def _pick_making(study: Study, network: Network, mode: str) -> dict[str, Any]:

@@ -71,6 +71,18 @@ def test_a_wish_names_one_thing() -> None:
     assert (Wish(LAYER, pattern=0).mode, Wish(LAYER, unit=0).mode) == ("prototype", "channel")
 
 
+def test_a_wish_for_a_token_or_for_images_apart() -> None:
+    assert Wish(LAYER, unit=0, token=3).mode == "token"
+    with pytest.raises(ConfigError, match="give both"):
+        Wish(LAYER, unit=0, mode="token")
+    with pytest.raises(ConfigError, match="give both"):
+        Wish(LAYER, unit=0, mode="channel", token=3)
+    with pytest.raises(ConfigError, match="two seeds or more"):
+        Wish(LAYER, unit=0, diversity=1.0, plan=Plan(seeds=(0,)))
+    with pytest.raises(ConfigError, match="outside 0 … 100"):
+        Wish(LAYER, unit=0, diversity=-1.0)
+
+
 def test_what_suits_the_pictures() -> None:
     assert usual_way((28, 28), 500) == "generator"
     assert usual_way((28, 28), 20) == usual_way((224, 224), 5000) == usual_way((150,), 500) == "fourier"
@@ -200,6 +212,26 @@ def test_the_command_writes_a_picture_and_its_check(study: Study, largest: int, 
     assert said["real"][0] == study.ids[study.patterns(LAYER).medoid[largest]]
     assert main([*asked, "--out", str(tmp_path / "one.jpg")]) == 2
     assert "does not end in .png" in capsys.readouterr().err
+
+
+def test_the_command_says_no_in_a_sentence(study: Study, largest: int, tmp_path, capsys) -> None:
+    asked = ["maximize", str(study.folder), "--layer", LAYER, "--steps", "5", "--out", str(tmp_path / "one.png")]
+    for more, words in (
+        (["--pattern", "999"], "No pattern 999 in layer 'stage3'; it has 0 …"),
+        (["--unit", "0", "--token", "4"], "it is of kind 'conv' and has none"),
+        (["--pattern", str(largest), "--token", "4"], "No mode 'token' for this"),
+        (["--unit", "0", "--seed", "1", "--diversity", "2"], "give two seeds or more"),
+        (["--unit", "0", "--octaves", "9"], "1 … 6 octaves"),
+        (["--unit", "0", "--diversity", "101"], "outside 0 … 100"),
+    ):
+        assert main([*asked, *more]) == 2
+        said = capsys.readouterr().err
+        assert words in said
+        assert "Traceback" not in said
+    more = ["--unit", "0", "--parametrisation", "fourier", "--octaves", "2", "--diversity", "2", "--seed", "0", "1"]
+    assert main([*asked, *more]) == 0
+    told = json.loads((tmp_path / "one.json").read_text())["wish"]
+    assert (told["plan"]["n_octaves"], told["diversity"], told["token"]) == (2, 2.0, None)
 
 
 def test_an_image_is_named_by_id_or_number(study: Study, digits, largest: int) -> None:
