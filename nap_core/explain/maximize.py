@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -57,7 +57,7 @@ class Moment:
     n_done: int
     score: Float  # [image] at this step, with its movements
     parameters: Tensor
-    optimiser: dict[str, Any]
+    optimiser: tuple[Tensor, Tensor]  # Adam's running means of the slope and of its square
     generators: tuple[Tensor, ...]  # states
     history: tuple[Float, ...]  # [step] of [image]
 
@@ -116,28 +116,26 @@ class Ascent:
         import torch
 
         generators = [torch.Generator().manual_seed(seed) for seed in self.plan.seeds]
-        parameters = self._begin(read, generators) if after is None else after.parameters.clone()
-        parameters.requires_grad_(True)
-        adam = torch.optim.Adam([parameters], lr=self.parametrisation.rate)
-        if after is not None:
-            adam.load_state_dict(_copied(after.optimiser))
+        if after is None:
+            parameters, history = self._begin(read, generators), list[Float]()
+            means = torch.zeros_like(parameters), torch.zeros_like(parameters)
+        else:
+            parameters, history, means = after.parameters, list(after.history), after.optimiser
             for generator, state in zip(generators, after.generators, strict=True):
                 generator.set_state(state)
-        history = [] if after is None else list(after.history)
         for step in range(len(history), self.plan.n_steps):
             score, gradient = self._slope(read, parameters, generators, step)
-            self._step(adam, parameters, gradient, 1 - step / self.plan.n_steps)
+            parameters, means = self._step(parameters, gradient, means, step)
             history.append(score)
             states = tuple(generator.get_state() for generator in generators)
-            kept = parameters.detach().clone()
-            yield Moment(step + 1, score, kept, _copied(adam.state_dict()), states, tuple(history))
+            yield Moment(step + 1, score, parameters, means, states, tuple(history))
 
     def _begin(self, read: Callable[[Tensor], Seen], generators: Sequence[torch.Generator]) -> Tensor:
         """Return a start at which every image has a slope, wider from try to try where there is none."""
         start = self.parametrisation.start(generators)
         for number in range(N_STARTS):
             states = [generator.get_state() for generator in generators]
-            _, gradient = self._slope(read, start.clone().requires_grad_(True), generators, 0)
+            _, gradient = self._slope(read, start, generators, 0)
             flat = gradient.flatten(1).abs().amax(1) == 0
             for generator, state in zip(generators, states, strict=True):
                 generator.set_state(state)
@@ -156,7 +154,7 @@ class Ascent:
         """Return [image] scores and the gradient of their sum."""
         import torch
 
-        plan = self.plan
+        plan, parameters = self.plan, parameters.detach().requires_grad_(True)
         with torch.enable_grad():
             picture = self.parametrisation.picture(parameters)
             picture = octave(picture, step * plan.n_octaves // plan.n_steps, plan.n_octaves)
@@ -168,25 +166,33 @@ class Ascent:
         gradient = torch.zeros_like(parameters) if gradient is None else gradient
         return score.detach().float().cpu().numpy(), torch.nan_to_num(gradient)
 
-    def _step(self, adam: torch.optim.Adam, parameters: Tensor, gradient: Tensor, remaining: float) -> None:
-        import torch
-
-        moved = self.parametrisation.moved(parameters.detach(), gradient, remaining)
+    def _step(
+        self, parameters: Tensor, gradient: Tensor, means: tuple[Tensor, Tensor], step: int
+    ) -> tuple[Tensor, tuple[Tensor, Tensor]]:
+        """Return new parameters and means; the old ones stay as they are, so that a moment costs no copy."""
+        remaining = 1 - step / self.plan.n_steps
+        moved = self.parametrisation.moved(parameters, gradient, remaining)
         if moved is not None:
-            with torch.no_grad():
-                parameters.copy_(moved)
-            return
-        parameters.grad = -gradient
-        adam.step()
-        if self.parametrisation.fade:
-            with torch.no_grad():
-                parameters.mul_(1 - self.parametrisation.fade * remaining)
+            return moved, means
+        moved, means = adam_step(parameters, gradient, means, step + 1, self.parametrisation.rate)
+        return moved * (1 - self.parametrisation.fade * remaining), means
 
 
-def _copied(state: dict[str, Any]) -> dict[str, Any]:
-    import copy
+def adam_step(
+    parameters: Tensor, gradient: Tensor, means: tuple[Tensor, Tensor], number: int, rate: float
+) -> tuple[Tensor, tuple[Tensor, Tensor]]:
+    """Return parameters and means after step `number` (from 1) of Adam upwards.
 
-    return copy.deepcopy(state)
+    `torch.optim.Adam` writes into its tensors; a run that can be continued from any step would have to copy all of them
+    at every step.
+
+    References
+    ----------
+    Kingma, Ba: Adam: a method for stochastic optimization. ICLR 2015.
+    """
+    first, second = means[0].lerp(gradient, 0.1), (0.999 * means[1]).addcmul_(gradient, gradient, value=0.001)
+    size = second.sqrt().div_((1 - 0.999**number) ** 0.5).add_(1e-8)
+    return parameters.addcdiv(first, size, value=rate / (1 - 0.9**number)), (first, second)
 
 
 def maximize(

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from nap_core.errors import ConfigError
+from nap_core.errors import ConfigError, listed
 from nap_core.explain import objectives
 from nap_core.explain.canvas import Canvas, ImageStatistics
-from nap_core.explain.maximize import Ascent
+from nap_core.explain.maximize import Ascent, FeatureImage
 from nap_core.explain.objectives import Objective, places
 from nap_core.explain.parametrisations import Generator, Parametrisation, parametrisation
-from nap_core.explain.pattern_objectives import pattern_objective, sorted_match
+from nap_core.explain.pattern_objectives import MODES, pattern_objective, sorted_match
 from nap_core.explain.reading import reading
 from nap_core.explain.space import PatternSpace
 from nap_core.explain.wishes import Wish
@@ -54,6 +54,51 @@ def ascent(bench: Bench, wish: Wish) -> Ascent:
         If there is no such pattern, unit or class, or the layer cannot be asked in this mode.
     """
     return Ascent(bench.network, bench.canvas, objective(bench, wish), _over(bench, wish), wish.plan)
+
+
+TOGETHER = tuple(MODES)
+"""Modes of patterns of which several can be climbed in one run."""
+
+
+def together(bench: Bench, wishes: Sequence[Wish]) -> Ascent:
+    """Return one run that makes the images of several wishes, one wish after the other.
+
+    Every image climbs for itself, from the start that its seed gives it, as it does in a run of its own; what differs
+    is only the rounding of sums over a larger batch.
+
+    Raises
+    ------
+    ConfigError
+        If the wishes differ in more than their patterns, or are not of one of the modes `TOGETHER`.
+    """
+    first = wishes[0]
+    if any(replace(wish, pattern=first.pattern, other=first.other) != first for wish in wishes):
+        raise ConfigError("Wishes that are made together must differ in their patterns only; make them one by one.")
+    if first.pattern is None or first.mode not in TOGETHER:
+        raise ConfigError(f"Only patterns in the modes {listed(TOGETHER)} are made together; make these one by one.")
+    n = len(first.plan.seeds)
+    pattern = [int(wish.pattern or 0) for wish in wishes for _ in range(n)]
+    other = None if first.other is None else [int(wish.other or 0) for wish in wishes for _ in range(n)]
+    plan = replace(first.plan, seeds=first.plan.seeds * len(wishes))
+    target = pattern_objective(first.mode, bench.space, pattern, other)
+    return Ascent(bench.network, bench.canvas, target, _over(bench, first), plan)
+
+
+def parted(bench: Bench, wishes: Sequence[Wish], images: FeatureImage) -> list[FeatureImage]:
+    """Return the images of each wish out of what a run of `together` made."""
+    n = len(wishes[0].plan.seeds)
+    parts = [slice(number * n, (number + 1) * n) for number in range(len(wishes))]
+    return [
+        FeatureImage(
+            picture=images.picture[part],
+            score=images.score[part],
+            history=images.history[:, part],
+            seed=images.seed[part],
+            objective=objective(bench, wish).text,
+            parametrisation=images.parametrisation,
+        )
+        for wish, part in zip(wishes, parts, strict=True)
+    ]
 
 
 def objective(bench: Bench, wish: Wish) -> Objective:

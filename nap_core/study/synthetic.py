@@ -292,19 +292,26 @@ def synthetic(
     table = bench(study, network, wish.layer, config, progress=training)
     run = ascent(table, wish)
     images = maximize(run, progress=progress, watch=(lambda m: watch(table, m)) if watch else None, after=after)
-    made = _checked(study, table, wish, images, config)
+    made = made_of(study, table, wish, images, config)
     if made.is_finished:
-        study.store.put(key, _arrays(made), kind="synthetic", layer=wish.layer, wish=asdict(wish))
+        keep(study, network, made, config)
     return made
+
+
+def keep(study: Study, network: Network, made: Made, config: ClusterConfig | None = None) -> None:
+    """Keep finished images with the study."""
+    key = image_key(study, network, made.wish, config)
+    study.store.put(key, _arrays(made), kind="synthetic", layer=made.wish.layer, wish=asdict(made.wish))
 
 
 def at_moment(study: Study, network: Network, wish: Wish, moment: Moment, config: ClusterConfig | None = None) -> Made:
     """Return what a stopped run had come to."""
     table = bench(study, network, wish.layer, config)
-    return _checked(study, table, wish, feature_image(ascent(table, wish), moment), config)
+    return made_of(study, table, wish, feature_image(ascent(table, wish), moment), config)
 
 
-def _checked(study: Study, table: Bench, wish: Wish, images: FeatureImage, config: ClusterConfig | None) -> Made:
+def made_of(study: Study, table: Bench, wish: Wish, images: FeatureImage, config: ClusterConfig | None = None) -> Made:
+    """Return images with their check and the real images they stand beside."""
     activations = study.activations(wish.layer)
     target = target_of(study, table.space, wish)
     reference = Reference(_facts(study, table.network).arrays["small"])
