@@ -74,6 +74,20 @@ def _add_maximize(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--out", type=Path, required=True, metavar="FILE.png", help="the check goes beside, as .json")
 
 
+def _add_foreign(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("study", type=Path, metavar="DIR")
+    which = parser.add_mutually_exclusive_group(required=True)
+    which.add_argument("--images", metavar="WHERE", help="new ones: a folder, a zip, an .npz or IDX file, or a demo")
+    which.add_argument("--leave-out", nargs="+", metavar="CLASS", help="these of the study's own classes, as if new")
+    parser.add_argument(
+        "--known", metavar="WHERE", help="new images of the kinds that the study knows, to compare with"
+    )
+    _add_model(parser)
+    parser.add_argument("--limit", type=int, help="at most so many images of each, evenly from the classes")
+    parser.add_argument("--device", choices=("auto", "cpu", "cuda", "mps"), default="auto")
+    parser.add_argument("--to", type=Path, metavar="FILE.csv", help="every image's scores, layer by layer")
+
+
 def parser() -> argparse.ArgumentParser:
     """Return the parser of the whole command line."""
     top = argparse.ArgumentParser(prog="python -m nap_core", description="Neural activation patterns of a model.")
@@ -86,6 +100,7 @@ def parser() -> argparse.ArgumentParser:
     telling.add_argument("--json", action="store_true", help="everything, all images included, as JSON")
     judging = commands.add_parser("quality", help="how sure one may be of a study's patterns, layer by layer")
     judging.add_argument("study", type=Path, metavar="DIR")
+    _add_foreign(commands.add_parser("foreign", help="how foreign new images are to a study (out-of-distribution)"))
     _add_maximize(commands.add_parser("maximize", help="make images that show what a pattern, unit or class is about"))
     leaving = commands.add_parser("export", help="write a study as plain files")
     leaving.add_argument("study", type=Path, metavar="DIR")

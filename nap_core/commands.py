@@ -12,6 +12,8 @@ from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from nap_core.command_line import parser
 from nap_core.configs import ClusterConfig, recipe
 from nap_core.errors import ConfigError
@@ -19,10 +21,12 @@ from nap_core.types import NOISE
 
 if TYPE_CHECKING:
     from distributed import Client
+    from numpy.typing import NDArray
 
     from nap_core.inputs.images import ImageSet
     from nap_core.inputs.models import Network
     from nap_core.study import Study
+    from nap_core.study.new_images import NewImages
     from nap_core.types import LayerInfo, Progress
 
 
@@ -276,6 +280,68 @@ def print_quality(options: argparse.Namespace) -> None:
         )
 
 
+def print_foreign(options: argparse.Namespace) -> None:
+    """Print how many images look foreign to a study and how well each score tells them; write every image's scores."""
+    from nap_core.export import foreign_csv
+    from nap_core.study import Study
+    from nap_core.study.foreign import RARE, foreign_newcomers
+    from nap_core.study.new_images import both
+
+    study = Study.open(options.study)
+    new, known = _new_images(study, options)
+    n_new, familiar = len(new.ids), None
+    if options.known:
+        familiar = _through_network(study, options.known, options)
+        new = both(new, familiar)
+    found = foreign_newcomers(study, new, known, progress=reporter("layers"))
+    if options.to:
+        options.to.write_text(foreign_csv(study, new, found), encoding="utf-8", newline="")
+    strange = found.looks_foreign
+    print(
+        f"{int(strange[:n_new].sum()):,} of {n_new:,} images look foreign: at most {RARE:.0%} of {len(found.known):,} "
+        f"known images are as strange. By chance it would be {RARE * n_new:.0f}."
+    )
+    if familiar is not None:
+        print(f"Of {len(familiar.ids):,} images of known kinds, {int(strange[n_new:].sum()):,} do.")
+    is_new = np.arange(len(new.ids)) < n_new
+    told = found.separations_from_known() if familiar is None else found.separations(is_new)
+    against = "the known images, each scored by others" if familiar is None else "new images of known kinds"
+    print(f"If all of them are foreign, each score tells them from {against} with (AUROC, 95 %):")
+    width = max(map(len, found.layers))
+    for (layer, score), one in told.items():
+        print(
+            f"{layer or 'all layers':<{max(width, 10)}}  {score:<14}  {one.auroc:.3f}  {one.low:.3f} to {one.high:.3f}"
+        )
+    if options.to:
+        print(f"Every image's scores are in {options.to}.")
+
+
+def _new_images(study: Study, options: argparse.Namespace) -> tuple[NewImages, NDArray[np.bool_]]:
+    """Return the images that are asked about, and which of the study's own are known."""
+    from nap_core.study.new_images import left_out, of_classes
+
+    if options.images:
+        return _through_network(study, options.images, options), np.ones(study.n_images, bool)
+    out = of_classes(study, options.leave_out)
+    return left_out(study, np.flatnonzero(out).astype(np.int32)), ~out
+
+
+def _through_network(study: Study, where: str, options: argparse.Namespace) -> NewImages:
+    from nap_core.inputs.demos import DEMOS, demo_images
+    from nap_core.inputs.images import load_images
+    from nap_core.study.new_images import run_new_images
+    from nap_core.study.own_network import own_network
+
+    network = own_network(study, options.model, options.weights)
+    is_demo = where in DEMOS and not Path(where).exists()
+    images = demo_images(where) if is_demo else load_images(where, progress=reporter("images"))
+    for skipped in images.skipped:
+        print(f"skipped {skipped.name}: {skipped.reason}", file=sys.stderr)
+    if options.limit:
+        images = images.limited(options.limit)
+    return run_new_images(study, network, images, device=options.device, progress=reporter("activations"))
+
+
 def write_files(options: argparse.Namespace) -> None:
     """Write a study as plain files."""
     from nap_core.export import export
@@ -307,6 +373,7 @@ COMMANDS: dict[str, Callable[[argparse.Namespace], int | None]] = {
     "maximize": maximized,
     "findings": print_findings,
     "quality": print_quality,
+    "foreign": print_foreign,
     "export": write_files,
     "pack": pack,
     "unpack": unpack,

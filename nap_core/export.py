@@ -17,12 +17,15 @@ from nap_core.configs import ClusterConfig
 from nap_core.errors import listed
 from nap_core.findings.records import Finding
 from nap_core.findings.search import KINDS
+from nap_core.patterns.foreign import SHOWN, SOFTMAX
 from nap_core.patterns.quality import PatternQuality
 from nap_core.patterns.verdict import LayerVerdict
 from nap_core.store import write_json
 from nap_core.study import Study
 from nap_core.study.findings import findings
+from nap_core.study.foreign import FUSED, Foreign
 from nap_core.study.judgement import known_verdict
+from nap_core.study.new_images import NewImages
 from nap_core.study.quality import known_quality
 from nap_core.types import NOISE, Patterns
 
@@ -254,3 +257,22 @@ def selection_zip(study: Study, images: Iterable[int], config: ClusterConfig | N
             elif study.has_pictures:
                 archive.writestr(f"thumbnails/{name.removesuffix('.jpg')}.jpg", study.thumbnail(i))
     return packed.getvalue()
+
+
+def foreign_csv(study: Study, new: NewImages, found: Foreign) -> str:
+    """Return a table with one row per new image: what the model sees in it, how strange it is by every score.
+
+    ``as_strange`` is the share of the known images that are at least as strange; the column of a layer is what its
+    three distances say together, and all scores are larger the more foreign the image.
+    """
+    table, by_layer = io.StringIO(), found.by_layer
+    writer = csv.writer(table)
+    each = chain.from_iterable((layer, *(f"{layer} {name}" for name in SHOWN)) for layer in found.layers)
+    writer.writerow(["image", "prediction", "looks_foreign", "as_strange", FUSED, SOFTMAX, *each])
+    for row, name in enumerate(new.ids):
+        answer = "" if new.predictions is None else named(int(new.predictions.prediction[row]), study.prediction_names)
+        told = [found.chance[row], found.fused[row], found.uncertainty[row]]
+        told += chain.from_iterable((by_layer[i, row], *found.score[i, :, row]) for i in range(len(found.layers)))
+        numbers = ["" if np.isnan(value) else f"{float(value):.6g}" for value in told]
+        writer.writerow([name, answer, int(found.looks_foreign[row]), *numbers])
+    return table.getvalue()

@@ -67,6 +67,7 @@ def test_nan_is_said_and_the_other_layers_are_kept(tmp_path, capsys):
         (["run", "--study", "s", "--demo", "shapes", "--layers", "conv9"], "No layer 'conv9'"),
         (["run", "--study", "s", "--demo", "digits", "--min-cluster-size", "5000"], "fewer than min_cluster_size=5000"),
         (["layers", "--model", "resnet"], "No model 'resnet'"),
+        (["foreign", "gone", "--leave-out", "8"], "There is no study in gone"),
         (["unpack", "gone.zip", "s"], "There is no file 'gone.zip'"),
         (["pack", "gone", "s.zip"], "There is no study in gone"),
     ],
@@ -85,6 +86,37 @@ def test_a_study_goes_into_a_file_and_out_again(tmp_path, capsys):
     assert main(["unpack", str(tmp_path / "digits.zip"), str(tmp_path / "again")]) == 0
     assert "streamlit run app.py" in capsys.readouterr().out
     assert Study.open(tmp_path / "again").about == study.about
+
+
+def test_how_foreign_images_are_is_told_and_written(tmp_path, capsys):
+    study, out = str(Study.demo("digits").folder), tmp_path / "scores.csv"
+    assert main(["foreign", study, "--leave-out", "8", "9", "--to", str(out)]) == 0
+    said = capsys.readouterr()
+    assert "of 354 images look foreign: at most 5% of 1,443 known images" in said.out
+    fused = next(line.split() for line in said.out.splitlines() if "fused" in line)
+    assert float(fused[3]) >= 0.97
+    assert float(fused[4]) <= float(fused[3]) <= float(fused[6])
+    assert "layers: 5 of 5" in said.err
+    rows = list(csv.DictReader(out.open(encoding="utf-8")))
+    assert len(rows) == 354
+    assert {"image", "looks_foreign", "as_strange", "fused", "uncertainty", "stage3", "stage3 outlier"} <= set(rows[0])
+    assert all((row["looks_foreign"] == "1") == (float(row["as_strange"]) <= 0.05) for row in rows)
+
+
+def test_new_pictures_go_through_the_network_beside_known_ones(tmp_path, capsys):
+    from nap_core.inputs.demos import demo_images
+
+    for name, demo, images in (("strange", "shapes", range(30)), ("known", "digits", range(40))):
+        (tmp_path / name).mkdir()
+        for image in images:
+            demo_images(demo).picture(image).save(tmp_path / name / f"{image}.png")
+    study = str(Study.demo("digits").folder)
+    assert main(["foreign", study, "--images", str(tmp_path / "strange"), "--known", str(tmp_path / "known")]) == 0
+    said = capsys.readouterr()
+    assert "30 of 30 images look foreign" in said.out
+    assert "Of 40 images of known kinds" in said.out
+    assert "new images of known kinds with (AUROC" in said.out
+    assert "activations: 30 of 30" in said.err
 
 
 def test_help_needs_no_torch():

@@ -146,16 +146,6 @@ def tree_scores(known: Table, rows: Table) -> tuple[Table, Table]:
 Scores = dict[str, Table]
 
 
-def distance_scores(
-    compared: Table, raw: Table, group: NDArray[Any], rows: NDArray[Any], raw_rows: NDArray[Any]
-) -> Scores:
-    """Return what has a voice of `layer_scores`."""
-    found = {"distance": near_distance(compared, rows), "raw distance": near_distance(raw, raw_rows)}
-    if (group != NOISE).any():
-        found["class distance"] = class_distance(compared, group, rows)
-    return found
-
-
 def layer_scores(
     compared: Table, raw: Table, group: NDArray[Any], rows: NDArray[Any], raw_rows: NDArray[Any]
 ) -> Scores:
@@ -170,19 +160,38 @@ def layer_scores(
     rows, raw_rows
         [row, feature] the new ones, likewise.
     """
-    member, outlier = tree_scores(compared, rows)
-    return distance_scores(compared, raw, group, rows, raw_rows) | {"membership": member, "outlier": outlier}
-
-
-def held_out(compared: Table, raw: Table, group: NDArray[Any], seed: int = 0) -> Scores:
-    """Return what known images score when a fifth of them at a time is left out, name → [image], for `VOICES`."""
-    fold = np.random.default_rng(seed).permutation(len(raw)) % min(N_FOLDS, len(raw))
-    found: Scores = {}
-    for number in range(int(fold.max()) + 1):
-        out, kept = fold == number, fold != number
-        for name, score in distance_scores(compared[kept], raw[kept], group[kept], compared[out], raw[out]).items():
-            found.setdefault(name, np.full(len(raw), np.inf))[out] = score
+    found = {"distance": near_distance(compared, rows), "raw distance": near_distance(raw, raw_rows)}
+    if (group != NOISE).any():
+        found["class distance"] = class_distance(compared, group, rows)
+    found["membership"], found["outlier"] = tree_scores(compared, rows)
     return found
+
+
+def scored_by_folds(
+    compared: Table, raw: Table, group: NDArray[Any], rows: NDArray[Any], raw_rows: NDArray[Any], seed: int = 0
+) -> tuple[Scores, Scores]:
+    """Return the scores of new rows and those of the known images, name → [row] and name → [image].
+
+    A fifth of the known images at a time is left out and scored by the others. New rows are scored by each of these
+    five fits, and the mean is taken: scored by all images at once they would find nearer ones than those left out do.
+
+    Parameters
+    ----------
+    compared, raw, group, rows, raw_rows
+        As in `layer_scores`.
+    """
+    n, n_folds = len(raw), min(N_FOLDS, len(raw))
+    fold = np.random.default_rng(seed).permutation(n) % n_folds
+    new: Scores = {}
+    own: Scores = {}
+    for number in range(n_folds):
+        out, kept = fold == number, fold != number
+        asked, asked_raw = np.concatenate([compared[out], rows]), np.concatenate([raw[out], raw_rows])
+        for name, score in layer_scores(compared[kept], raw[kept], group[kept], asked, asked_raw).items():
+            n_out = int(out.sum())
+            own.setdefault(name, np.full(n, np.inf))[out] = score[:n_out]
+            new[name] = new.get(name, 0.0) + score[n_out:] / n_folds
+    return new, own
 
 
 def surprise(score: NDArray[Any], of_known: NDArray[Any]) -> Table:
@@ -193,13 +202,22 @@ def surprise(score: NDArray[Any], of_known: NDArray[Any]) -> Table:
     return found
 
 
-def fused(voices: Mapping[str, tuple[NDArray[Any], NDArray[Any]]]) -> Table:
-    """Return [row] the mean surprise.
+def own_surprise(of_known: NDArray[Any]) -> Table:
+    """Return [image] the surprise of known images among themselves: as if each were new, and the others known."""
+    ordered = np.sort(of_known)
+    as_high = len(ordered) - np.searchsorted(ordered, of_known, side="left")
+    found: Table = -np.log(as_high / len(ordered))
+    return found
+
+
+def fused(voices: Mapping[str, tuple[NDArray[Any], NDArray[Any]]]) -> tuple[Table, Table]:
+    """Return the mean surprise of the rows and of the known images.
 
     Parameters
     ----------
     voices
         Name → scores of the rows, and of the known images held out.
     """
-    found: Table = np.mean([surprise(score, of_known) for score, of_known in voices.values()], axis=0)
-    return found
+    rows = np.mean([surprise(score, of_known) for score, of_known in voices.values()], axis=0)
+    known = np.mean([own_surprise(of_known) for _, of_known in voices.values()], axis=0)
+    return rows, known
