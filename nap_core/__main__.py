@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import warnings
 
 from nap_core.command_line import parser
 from nap_core.commands import COMMANDS
@@ -13,13 +14,20 @@ def main(arguments: list[str] | None = None) -> int:
     """Run a command; return the exit status: 0, or 2 with a sentence on the standard error."""
     options = parser().parse_args(arguments)
     try:
-        return COMMANDS[options.command](options) or 0
+        with warnings.catch_warnings():
+            warnings.showwarning = _say
+            return COMMANDS[options.command](options) or 0
     except NapError as error:
         print(f"\n{error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         print("\nStopped; the same command continues where it stopped.", file=sys.stderr)
         return 130
+
+
+def _say(message: Warning | str, *_where: object, **_how: object) -> None:
+    """Show a warning as its sentence, without the line of code that it came from."""
+    print(message, file=sys.stderr)
 
 
 if __name__ == "__main__":

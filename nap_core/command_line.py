@@ -26,9 +26,18 @@ def _add_model(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--weights", help="a .safetensors or .pth file, or the name of published weights")
 
 
+def _add_pictures(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("how pictures become the network's input (known for published models and demos)")
+    group.add_argument("--input-size", type=int, help="side in pixels of the square that the network was trained on")
+    group.add_argument("--mean", type=float, nargs="+", default=[], help="per channel, for values in 0 … 1")
+    group.add_argument("--std", type=float, nargs="+", default=[], help="per channel")
+    group.add_argument("--class-names", default=(), metavar="FILE", help="a name per output: lines of text, or JSON")
+
+
 def _add_run(parser: argparse.ArgumentParser) -> None:
     _add_model(parser)
     parser.add_argument("--images", type=Path, help="a folder, a zip, an .npz or IDX file")
+    parser.add_argument("--labels", type=Path, metavar="FILE.csv", help="columns id and target, in place of folders")
     parser.add_argument("--demo", choices=("shapes", "shapes_clean", "digits"), help="a built-in study")
     parser.add_argument("--activations", type=Path, help=".npz, one array [image, feature] per layer")
     parser.add_argument("--layers", nargs="+", help="layers by name; a sensible selection when absent")
@@ -40,6 +49,7 @@ def _add_run(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--batch-size", type=int, default=32)
     parser.add_argument("--scheduler", help="address of a Dask scheduler, or 'local': one process for each core")
     parser.add_argument("--jobs", type=int, default=min(2, os.cpu_count() or 1), help="layers clustered side by side")
+    _add_pictures(parser)
     group = parser.add_argument_group("clustering (each replaces the recipe's value)")
     for field in fields(ClusterConfig):
         kind: Any = _yes_or_no if isinstance(field.default, bool) else type(field.default)
@@ -92,7 +102,9 @@ def parser() -> argparse.ArgumentParser:
     """Return the parser of the whole command line."""
     top = argparse.ArgumentParser(prog="python -m nap_core", description="Neural activation patterns of a model.")
     commands = top.add_subparsers(dest="command", required=True)
-    _add_model(commands.add_parser("layers", help="the layers of a model in execution order"))
+    looking = commands.add_parser("layers", help="the layers of a model in execution order")
+    _add_model(looking)
+    _add_pictures(looking)
     _add_run(commands.add_parser("run", help="find the patterns of a model's layers"))
     commands.add_parser("demos", help="make the shipped studies of the demos again")
     telling = commands.add_parser("findings", help="what is worth a look in a study, the most serious first")

@@ -8,7 +8,7 @@ import sys
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
-from dataclasses import fields
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,6 +17,7 @@ import numpy as np
 from nap_core.command_line import parser
 from nap_core.configs import ClusterConfig, recipe
 from nap_core.errors import ConfigError
+from nap_core.inputs.preprocessing import Preprocessing
 from nap_core.types import NOISE
 
 if TYPE_CHECKING:
@@ -66,12 +67,23 @@ def _example_layers(network: Network) -> tuple[LayerInfo, ...]:
     return list_layers(network.module, network.preprocessing(grey)[None])
 
 
+def _with_options(network: Network, options: argparse.Namespace) -> Network:
+    from nap_core.inputs.assumed import adjusted
+
+    if not (options.input_size or options.mean or options.std):
+        return network
+    if not isinstance(network.preprocessing, Preprocessing):
+        raise ConfigError(f"{network.name} brings its own preprocessing; leave out input size, mean and deviation.")
+    found = adjusted(network.preprocessing, options.input_size, options.mean, options.std)
+    return network.seeing(found) if options.input_size else replace(network, preprocessing=found)
+
+
 def layers(options: argparse.Namespace) -> None:
     """Print the layers of a model as a table."""
     from nap_core.activations.layers import suggest_layers
     from nap_core.inputs.models import load_model
 
-    network = load_model(options.model, options.weights)
+    network = _with_options(load_model(options.model, options.weights, class_names=options.class_names), options)
     found = _example_layers(network)
     chosen = suggest_layers(found)
     print(f"{network.name}: {len(found)} layers; * is the suggestion")
@@ -82,6 +94,7 @@ def layers(options: argparse.Namespace) -> None:
 
 
 def _inputs(options: argparse.Namespace) -> tuple[Network, ImageSet]:
+    from nap_core.inputs.assumed import fitted
     from nap_core.inputs.images import load_images
     from nap_core.inputs.models import load_model
 
@@ -91,7 +104,12 @@ def _inputs(options: argparse.Namespace) -> tuple[Network, ImageSet]:
         return load_model(options.demo), demo_images(options.demo)
     if not options.images or not (options.model or options.weights):
         raise ConfigError("A run needs --images and --model or --weights; or --demo; or --activations.")
-    return load_model(options.model, options.weights), load_images(options.images, progress=reporter("images"))
+    network = load_model(options.model, options.weights, class_names=options.class_names)
+    images = load_images(options.images, classes=options.labels, progress=reporter("images"))
+    network, assumption = fitted(_with_options(network, options), images)
+    if assumption and not (options.mean and options.std):
+        print(assumption, file=sys.stderr)
+    return network, images
 
 
 def _new_study(options: argparse.Namespace, config: ClusterConfig, client: Client | None) -> Study:

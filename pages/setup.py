@@ -2,6 +2,7 @@
 
 import streamlit as st
 
+from nap_core.ui.preprocessing_panel import preprocessing_panel
 from nap_core.ui.published_panel import published_study
 from nap_core.ui.resources import go_to
 from nap_core.ui.setup_panel import choose_images, choose_model, own_images, own_network, tell_images, tell_model
@@ -25,7 +26,7 @@ way = st.segmented_control(
 )
 if way == "own":
     st.caption(
-        "Give a trained network and a few hundred pictures; then choose layers and run. Files are read, never run."
+        "Give a trained network and a few hundred pictures; then choose layers and run. Uploads are read, never run."
     )
     model, pictures = st.columns(2, gap="large")
     with model:
@@ -34,7 +35,9 @@ if way == "own":
     with pictures:
         choose_images()
         tell_images(own_images())
-    if own_network() and own_images():
+    network, images = own_network(), own_images()
+    if network and images:
+        preprocessing_panel(network, images)
         go_to("Next: choose layers and run", "layers", key="next")
 elif way == "published":
     st.caption("A real study at one click, for a machine with a network: nothing to prepare, nothing to upload.")

@@ -9,7 +9,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from nap_core.errors import InputError
+from nap_core.types import NOISE, Int
 
 ClassNames = Sequence[str] | Path | str
 _MOST_BYTES = 10_000_000
@@ -48,6 +51,37 @@ def readable(names: Sequence[str]) -> tuple[str, ...]:
     without = [re.sub(r"^n\d{8}[_ ]", "", name).replace("_", " ") for name in names]
     count = Counter(without)
     return tuple(short if count[short] == 1 else name for name, short in zip(names, without, strict=True))
+
+
+def names_by_number(prediction: Int, target: Int, class_names: Sequence[str]) -> tuple[str, ...]:
+    """Return the images' class names for outputs that nobody named, where the two are seen to be numbered alike.
+
+    They are where no other pairing of outputs and classes fits clearly more images, and this one fits half as many
+    again as chance would. torchvision's ``ImageFolder`` numbers the outputs of what is trained with it in this way.
+
+    Parameters
+    ----------
+    prediction, target
+        [image] output that the model chooses, and class; `NOISE` where not known.
+    class_names
+        [class]
+
+    Returns
+    -------
+    tuple of str
+        [output] or nothing.
+    """
+    from scipy.optimize import linear_sum_assignment
+
+    n = len(class_names)
+    known = (prediction != NOISE) & (target != NOISE)
+    if n < 2 or not known.any() or int(prediction.max()) >= n:
+        return ()
+    pairs = np.zeros((n, n))
+    np.add.at(pairs, (prediction[known], target[known]), 1)
+    as_numbered, best = np.trace(pairs), pairs[linear_sum_assignment(pairs, maximize=True)].sum()
+    by_chance = (pairs.sum(0) * pairs.sum(1)).sum() / known.sum()
+    return tuple(class_names) if as_numbered >= max(0.9 * best, 1.5 * by_chance) else ()
 
 
 def _read(path: Path) -> tuple[str, ...]:

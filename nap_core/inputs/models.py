@@ -43,11 +43,18 @@ class Network:
     preprocessing: Any  # Preprocessing, or any callable picture → tensor [channel, h, w] that has a text `key`
     class_names: tuple[str, ...] = ()  # [output]; empty: outputs are shown by number
     source: str = ""  # where the weights came from, a phrase for people
+    is_assumed: bool = False  # nobody said how pictures become its input: the preprocessing is a guess
 
     @cached_property
     def fingerprint(self) -> str:
         """Digest of the architecture and of every parameter and buffer; taken once, when first asked for."""
         return digest("network", architecture=_architecture_text(self.module), values=_values_digest(self.module))
+
+    def seeing(self, preprocessing: Any) -> Network:
+        """Return the same network behind another preprocessing, which is no guess any more."""
+        found = replace(self, preprocessing=preprocessing, is_assumed=False)
+        found.__dict__["fingerprint"] = self.fingerprint  # of the module alone; taken once for both
+        return found
 
 
 def network(module: nn.Module, preprocessing: Any, *, name: str | None = None, class_names: ClassNames = ()) -> Network:
@@ -221,8 +228,7 @@ def _from_function(
     if isinstance(made, Network):
         found = replace(made, preprocessing=preprocessing or made.preprocessing)
     else:
-        module = _checked_module(made, name)
-        found = Network(module, label, preprocessing or _assumed_preprocessing(module), (), f"the function {name}")
+        found = _unknown(_checked_module(made, name), label, preprocessing, (), f"the function {name}")
     if weights is not None:
         state = trusted.read_anything(Path(weights))
         if not isinstance(state, dict):
@@ -239,8 +245,7 @@ def _whole_module(made: Any, path: Path, class_names: ClassNames, preprocessing:
     shapes = zoo.shapes_of(module)
     known, names = zoo.find(shapes), class_names_from(class_names)
     if known is None:
-        found = preprocessing or _assumed_preprocessing(module)
-        return Network(module, type(module).__name__, found, names, f"the module in {path.name}")
+        return _unknown(module, type(module).__name__, preprocessing, names, f"the module in {path.name}")
     if not names and shapes[f"{known.head}.weight"][0] == 1000:
         names = zoo.imagenet_classes()
     found = preprocessing or known.preprocessing(zoo.image_size(shapes))
@@ -257,19 +262,14 @@ def _checked_module(made: Any, name: str) -> nn.Module:
     return made
 
 
-def _assumed_preprocessing(module: nn.Module) -> Preprocessing:
-    """Return ImageNet's preprocessing, or for one channel the plain values; with a warning, as it is a guess."""
-    from torch import nn
+def _unknown(
+    module: nn.Module, name: str, preprocessing: Preprocessing | None, class_names: tuple[str, ...], source: str
+) -> Network:
+    """Return a module of which nothing is published; without a preprocessing, with the usual one as a guess."""
+    from nap_core.inputs.assumed import usual_preprocessing
 
-    first = next((layer for layer in module.modules() if isinstance(layer, nn.Conv2d)), None)
-    grey = first is not None and first.in_channels == 1
-    found = Preprocessing(28, 28, (0.0,), (1.0,), channels=1) if grey else Preprocessing(256, 224)
-    warnings.warn(
-        f"Nothing says how pictures become the input of {type(module).__name__}; assumed is {found.key}. "
-        "Give a preprocessing, or let the function return nap.network(module, preprocessing).",
-        stacklevel=3,
-    )
-    return found
+    found = preprocessing or usual_preprocessing(module)
+    return Network(module, name, found, class_names, source, is_assumed=preprocessing is None)
 
 
 class _Keyed:

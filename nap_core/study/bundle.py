@@ -25,6 +25,7 @@ from PIL import Image
 
 from nap_core.errors import ArchiveError, NapError, StudyError
 from nap_core.inputs.archives import Limits, unpack
+from nap_core.inputs.preprocessing import Preprocessing
 from nap_core.store import ABOUT
 from nap_core.study.findings import findings, has_findings
 from nap_core.study.folder import FORMAT, THUMBNAIL
@@ -154,6 +155,7 @@ def _check_about(study: Study) -> None:
     model = about["model"]
     if model is not None:
         texts += [model["name"], model["source"], model["fingerprint"]]
+        Preprocessing(**model.get("preprocessing") or {"resize": None, "crop": None})  # raises where it is none
     _require(_are_texts(texts), "a name in study.json is no text")
     _require(_are_texts(about["class_names"]), "class_names are no texts")
     keys = about["keys"]

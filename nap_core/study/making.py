@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -12,6 +13,8 @@ from numpy.typing import NDArray
 
 from nap_core.configs import ClusterConfig
 from nap_core.errors import TooFewImagesError
+from nap_core.inputs.assumed import assumption
+from nap_core.inputs.preprocessing import Preprocessing
 from nap_core.keys import digest
 from nap_core.store import Store
 from nap_core.study.folder import image_facts, write_study, write_thumbnails
@@ -44,9 +47,11 @@ def write_network_study(
     from nap_core.activations.reading import PREDICTIONS
 
     check_size(len(images), config)
+    if network.is_assumed:
+        warnings.warn(assumption(network), stacklevel=4)
     names = [layer.name for layer in layers]
     about = {
-        "model": {"name": network.name, "source": network.source, "fingerprint": network.fingerprint},
+        "model": _model_facts(network),
         "class_names": list(network.class_names),
         "pooling": pooling,
         "layers": [asdict(layer) for layer in layers],
@@ -54,6 +59,13 @@ def write_network_study(
     }
     write_study(folder, title or f"{network.name} on {images.source}", config, about, image_facts(images))
     write_thumbnails(folder, images, progress)
+
+
+def _model_facts(network: Network) -> dict[str, Any]:
+    facts: dict[str, Any] = {"name": network.name, "source": network.source, "fingerprint": network.fingerprint}
+    if isinstance(network.preprocessing, Preprocessing):
+        facts["preprocessing"] = asdict(network.preprocessing)
+    return facts
 
 
 def write_imported_study(

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from nap_core.errors import StudyError
+from nap_core.inputs.preprocessing import Preprocessing
 from nap_core.study.study import Study
 
 if TYPE_CHECKING:
@@ -21,6 +22,15 @@ def is_network_of(study: Study, network: Network) -> bool:
         return False
     layer, images = study.layer_names[0], study.images["fingerprint"]
     return activations_key_of(network, images, layer, study.about["pooling"]) == study.activations_key(layer)
+
+
+def as_studied(study: Study, network: Network) -> Network:
+    """Return the network with the preprocessing that the study was made with, where the study wrote it down."""
+    kept = (study.about["model"] or {}).get("preprocessing")
+    if kept is None or not isinstance(network.preprocessing, Preprocessing):
+        return network
+    preprocessing = Preprocessing(**kept)
+    return network if preprocessing == network.preprocessing else network.seeing(preprocessing)
 
 
 def source_of_network(study: Study) -> str:
@@ -80,6 +90,6 @@ def own_network(study: Study, model: str | None = None, weights: Path | str | No
 
     if not study.about["model"]:
         raise StudyError("This study holds activations made elsewhere, without a network; nothing can be run again.")
-    network = load_model(model, weights) if model or weights else network_again(study)
+    network = as_studied(study, load_model(model, weights) if model or weights else network_again(study))
     check_network(study, network)
     return network

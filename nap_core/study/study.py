@@ -21,7 +21,7 @@ from nap_core.activations.single_unit import of_unit
 from nap_core.configs import RECIPES, ClusterConfig
 from nap_core.errors import NotFiniteError, StudyError, TooFewImagesError, UnknownLayerError, listed
 from nap_core.flows import flow
-from nap_core.inputs.class_names import readable
+from nap_core.inputs.class_names import names_by_number, readable
 from nap_core.keys import digest
 from nap_core.patterns.summary import LayerSummary, summarise
 from nap_core.store import Store, write_json
@@ -270,8 +270,11 @@ class Study:
 
     @cached_property
     def prediction_names(self) -> tuple[str, ...]:
-        """Names of the model's classes, as people write them."""
-        return readable(self.about["class_names"])
+        """Names of the model's classes, as people write them; the images' where the model's have none and agree."""
+        names, answers = self.about["class_names"], self.predictions
+        if not names and answers is not None:
+            names = names_by_number(answers.prediction, self.target, self.images["class_names"])
+        return readable(names)
 
     def patterns_key(self, layer: str, config: ClusterConfig | None = None) -> str:
         """Return the key of the patterns of `layer` under `config`."""

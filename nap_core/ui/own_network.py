@@ -8,7 +8,7 @@ import streamlit as st
 
 from nap_core.errors import NapError
 from nap_core.study import Study
-from nap_core.study.own_network import is_network_of, network_again, source_of_network
+from nap_core.study.own_network import as_studied, is_network_of, network_again, source_of_network
 from nap_core.ui.resources import go_to, show_error
 from nap_core.ui.setup_panel import own_network
 
@@ -58,7 +58,10 @@ def offer_network(study: Study, what: str) -> None:
 
 def _own(study: Study) -> Network | None:
     network = own_network()
-    return network if network is not None and is_network_of(study, network) else None
+    if network is None:
+        return None
+    network = as_studied(study, network)
+    return network if is_network_of(study, network) else None
 
 
 @st.cache_resource(show_spinner="Reading the network", max_entries=4)

@@ -14,6 +14,7 @@ from nap_core.errors import NapError
 from nap_core.inputs.datasets import DATASETS
 from nap_core.inputs.demos import DEMOS
 from nap_core.inputs.published import fetched_images, fetched_network
+from nap_core.inputs.trusted import SWITCH, is_trusting
 from nap_core.inputs.zoo import MODELS
 from nap_core.store import cache_folder
 from nap_core.ui.gallery import html_pictures
@@ -81,11 +82,15 @@ def reset_uploader(name: str) -> None:
 
 def choose_model() -> None:
     """Let the visitor choose a model: a demo's, a published one, or own weights."""
-    ways = ("Own weights", "Published", "Demo")
+    ways = ["Own weights", "Published", "Demo"]
+    if runs_locally():
+        ways.insert(1, "Own code")
     way = st.segmented_control("Model", ways, default=ways[0], required=True, key="model-way", persist_state="session")
     if way == ways[0]:
         _own_weights()
-    elif way == ways[1]:
+    elif way == "Own code":
+        _own_code()
+    elif way == "Published":
         name = st.selectbox("Architecture", list(MODELS), format_func=lambda n: f"{MODELS[n].title} ({n})")
         sizes = {weights.name: size_words(weights.size) for weights in MODELS[name].weights}
         weights = st.selectbox("Weights", list(sizes), format_func=lambda weights: f"{weights} ({sizes[weights]})")
@@ -104,6 +109,18 @@ def _own_weights() -> None:
     st.caption("A state_dict as .safetensors, or .pth/.pt written by torch.save. Nothing in the file is ever run.")
     if file is not None:  # no rerun: it would take the other uploader off the page while somebody chooses a file for it
         taken_uploads([file], "weights", lambda paths: _load_model(name or None, paths[0], uploaded=True))
+
+
+def _own_code() -> None:
+    name = st.text_input("Function that returns the network", placeholder="~/project/model.py:make_model")
+    weights = st.text_input("Weights file, where the function loads none", placeholder="~/project/weights.safetensors")
+    st.caption("Any nn.Module, or what nap_core.network(module, preprocessing) returns. Opening it runs the file.")
+    if not is_trusting(uploaded=False):
+        st.caption("It works where whoever starts the app has said so:")
+        st.code(f"{SWITCH}=1 streamlit run app.py", language="bash")
+    if st.button("Load this model", disabled=not name):
+        given = Path(weights).expanduser() if weights else None
+        _shown(lambda: _load_model(str(Path(name).expanduser()), given))
 
 
 def _load_model(name: str | None, weights: Path | str | None, *, uploaded: bool = False) -> None:
@@ -182,7 +199,7 @@ def tell_model(network: Network | None) -> None:
         st.info("No model yet. Give its weights, or take a published one.")
         return
     classes = f"{len(network.class_names):,} classes with names" if network.class_names else "classes without names"
-    st.success(f"Model: {network.name}, {classes}. {network.source}")
+    st.success(f"Model: {network.name}, {classes}; {network.source}")
 
 
 def tell_images(images: ImageSet | None) -> None:
@@ -191,8 +208,8 @@ def tell_images(images: ImageSet | None) -> None:
         st.info("No images yet. A few hundred are enough for a first look.")
         return
     classes = f"{len(images.class_names):,} classes" if images.class_names else "no classes"
-    st.success(f"Images: {len(images):,}, {classes}. {images.source}")
-    html_pictures(images, range(0, len(images), max(1, len(images) // 12)))
+    st.success(f"Images: {len(images):,}, {classes}; {images.source}")
+    html_pictures(images, range(0, len(images), max(1, -(-len(images) // 12))))
     if images.skipped:
         with st.expander(f"{len(images.skipped)} files were left out"):
             st.dataframe([{"file": s.name, "reason": s.reason} for s in images.skipped], hide_index=True)
