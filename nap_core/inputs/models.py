@@ -43,6 +43,7 @@ class Network:
     preprocessing: Any  # Preprocessing, or any callable picture → tensor [channel, h, w] that has a text `key`
     class_names: tuple[str, ...] = ()  # [output]; empty: outputs are shown by number
     source: str = ""  # where the weights came from, a phrase for people
+    files: tuple[str, str] = ("", "")  # model and weights as `load_model` took them from this machine; "" for neither
     is_assumed: bool = False  # nobody said how pictures become its input: the preprocessing is a guess
 
     @cached_property
@@ -120,6 +121,21 @@ def load_model(
     OfflineError
         If published weights are not there and cannot be downloaded.
     """
+    found = _loaded(name, weights, class_names, preprocessing, uploaded)
+    code, file = name is not None and ".py:" in name, weights is not None and Path(weights).is_file()
+    if uploaded or not (code or file):
+        return found
+    model = str(Path(name).absolute()) if code and name else name or ""
+    return replace(found, files=(model, str(Path(weights).absolute()) if file and weights else ""))
+
+
+def _loaded(
+    name: str | None,
+    weights: Path | str | None,
+    class_names: ClassNames,
+    preprocessing: Preprocessing | None,
+    uploaded: bool,
+) -> Network:
     if name is not None and ".py:" in name:
         return _from_function(name, weights, class_names, preprocessing, uploaded)
     if name is not None and name not in MODELS:

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 FORMAT = 1
 THUMBNAIL = 128  # pixels, longer side
+NETWORK_FILES = "network.json"  # model and weights on this machine; stays here when the study goes elsewhere
 SMALL_PICTURES = "small pictures"
 CLUSTER_TREE = "cluster tree"
 _NOT_SHIPPED = (SMALL_PICTURES, CLUSTER_TREE)

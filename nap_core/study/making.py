@@ -16,8 +16,8 @@ from nap_core.errors import TooFewImagesError
 from nap_core.inputs.assumed import assumption
 from nap_core.inputs.preprocessing import Preprocessing
 from nap_core.keys import digest
-from nap_core.store import Store
-from nap_core.study.folder import image_facts, write_study, write_thumbnails
+from nap_core.store import Store, write_json
+from nap_core.study.folder import NETWORK_FILES, image_facts, write_study, write_thumbnails
 from nap_core.types import LayerInfo, Progress
 
 if TYPE_CHECKING:
@@ -58,6 +58,8 @@ def write_network_study(
         "keys": {name: activations_key(network, images, name, pooling) for name in (*names, PREDICTIONS)},
     }
     write_study(folder, title or f"{network.name} on {images.source}", config, about, image_facts(images))
+    if any(network.files):
+        write_json(folder / NETWORK_FILES, dict(zip(("model", "weights"), network.files, strict=True)))
     write_thumbnails(folder, images, progress)
 
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from nap_core.errors import StudyError
 from nap_core.inputs.preprocessing import Preprocessing
+from nap_core.study.folder import NETWORK_FILES
 from nap_core.study.study import Study
 
 if TYPE_CHECKING:
@@ -34,7 +36,10 @@ def as_studied(study: Study, network: Network) -> Network:
 
 
 def source_of_network(study: Study) -> str:
-    """Return where the study's network can be had again: "demo", "published" (a download, once), or nothing."""
+    """Return where the study's network can be had again: "demo", "published" (a download, once), "files", or nothing.
+
+    "files" are those of this machine that the study was made with; a study that came as one file names none.
+    """
     from nap_core.inputs.demos import NETWORKS
     from nap_core.inputs.zoo import MODELS
 
@@ -42,16 +47,31 @@ def source_of_network(study: Study) -> str:
     if model["name"] in NETWORKS:
         return "demo"
     published = MODELS[model["name"]].weights if model["name"] in MODELS else ()
-    return "published" if model["source"].split(" ")[-1] in {weights.name for weights in published} else ""
+    if model["source"].split(" ")[-1] in {weights.name for weights in published}:
+        return "published"
+    return "files" if any(network_files(study)) else ""
+
+
+def network_files(study: Study) -> tuple[str, str]:
+    """Return model and weights, as `load_model` takes them, of a study that was made with files that are still here."""
+    try:
+        kept = json.loads((study.folder / NETWORK_FILES).read_text(encoding="utf-8"))
+        model, weights = str(kept["model"]), str(kept["weights"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return "", ""
+    named = [weights, model.rpartition(":")[0] if ".py:" in model else ""]
+    return (model, weights) if all(Path(name).is_file() for name in named if name) else ("", "")
 
 
 def network_again(study: Study) -> Network:
-    """Load the network of a study whose weights are shipped or published.
+    """Load the network of a study whose weights are shipped, published, or still where they were.
 
     Raises
     ------
     StudyError
-        If its weights are neither; see `source_of_network`.
+        If its weights are nowhere, see `source_of_network`, or the files hold other ones now.
+    UnsafeFileError
+        If it was made by code that is not trusted.
     OfflineError
         If published weights cannot be downloaded.
     """
@@ -60,6 +80,11 @@ def network_again(study: Study) -> Network:
     source = source_of_network(study)
     if not source:
         raise StudyError("The weights of the study's network are not published; load the file that it was made with.")
+    if source == "files":
+        name, weights = network_files(study)
+        network = as_studied(study, load_model(name or None, weights or None))
+        check_network(study, network)
+        return network
     model = study.about["model"]
     return load_model(model["name"], model["source"].split(" ")[-1] if source == "published" else None)
 

@@ -8,21 +8,22 @@ import streamlit as st
 
 from nap_core.errors import NapError
 from nap_core.study import Study
-from nap_core.study.own_network import as_studied, is_network_of, network_again, source_of_network
+from nap_core.study.own_network import as_studied, is_network_of, network_again, network_files, source_of_network
 from nap_core.ui.resources import go_to, show_error
 from nap_core.ui.setup_panel import own_network
+from nap_core.ui.visitor import runs_locally
 
 if TYPE_CHECKING:
     from nap_core.inputs.models import Network
 
-_PUBLISHED = "published-networks"
+_AGAIN = "networks-loaded-again"
 
 
 def is_at_hand(study: Study) -> bool:
     """Whether the network can be used at once; it is read when it is first used."""
     if study.about["model"] is None:
         return False
-    is_loaded = study.about["model"]["fingerprint"] in st.session_state.get(_PUBLISHED, ())
+    is_loaded = study.about["model"]["fingerprint"] in st.session_state.get(_AGAIN, ())
     return is_loaded or source_of_network(study) == "demo" or _own(study) is not None
 
 
@@ -46,13 +47,16 @@ def offer_network(study: Study, what: str) -> None:
         )
         return
     name = study.about["model"]["name"]
-    if source_of_network(study) == "published":
-        _offer_published(study, f"{what} the study's own network, {name}, which is not loaded in this session.")
+    why = f"{what} the study's own network, {name}, which is not loaded in this session."
+    source = source_of_network(study)
+    if source == "published":
+        _offer_again(study, why, "with its published weights", "Downloaded by torchvision where they are not here.")
         return
-    st.info(
-        f"{what} the study's own network, {name}, which is not loaded in this session. Load the same weights on Setup "
-        "and come back; the study stays open."
-    )
+    if source == "files" and runs_locally():
+        from_where = " and ".join(filter(None, network_files(study)))
+        _offer_again(study, why, "again", f"From {from_where}, with which the study was made.")
+        return
+    st.info(f"{why} Load the same weights on Setup and come back; the study stays open.")
     go_to("Load the weights on Setup", "setup", key="to-setup")
 
 
@@ -66,18 +70,18 @@ def _own(study: Study) -> Network | None:
 
 @st.cache_resource(show_spinner="Reading the network", max_entries=4)
 def _network_again(fingerprint: str, _study: Study) -> Network:
-    # Shipped and published weights alone, so all visitors may share them; a visitor's own stay in the session.
+    # Shipped and published weights, and files where the visitor sits at the machine: all visitors may share these.
     return network_again(_study)
 
 
-def _offer_published(study: Study, why: str) -> None:
+def _offer_again(study: Study, why: str, how: str, from_where: str) -> None:
     st.info(why)
     name = study.about["model"]["name"]
-    if st.button(f"Load {name} with its published weights", help="Downloaded by torchvision where they are not here."):
+    if st.button(f"Load {name} {how}", help=from_where):
         try:
             network_of(study)
         except NapError as error:
             show_error(error)
             return
-        st.session_state.setdefault(_PUBLISHED, set()).add(study.about["model"]["fingerprint"])
+        st.session_state.setdefault(_AGAIN, set()).add(study.about["model"]["fingerprint"])
         st.rerun()
