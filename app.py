@@ -15,6 +15,7 @@ page = st.navigation(
             st.Page("pages/map.py", title="Map"),
             st.Page("pages/flows.py", title="Flows"),
             st.Page("pages/image.py", title="Image"),
+            st.Page("pages/new_images.py", title="New images"),
             st.Page("pages/compare.py", title="Compare"),
             st.Page("pages/maximize.py", title="What it looks for"),
             st.Page("pages/quality.py", title="How sure?"),

@@ -301,8 +301,9 @@ def print_quality(options: argparse.Namespace) -> None:
 def print_foreign(options: argparse.Namespace) -> None:
     """Print how many images look foreign to a study and how well each score tells them; write every image's scores."""
     from nap_core.export import foreign_csv
+    from nap_core.patterns.foreign import RARE
     from nap_core.study import Study
-    from nap_core.study.foreign import RARE, foreign_newcomers
+    from nap_core.study.foreign import foreign_newcomers
     from nap_core.study.new_images import both
 
     study = Study.open(options.study)

@@ -9,13 +9,14 @@ import numpy as np
 
 from nap_core.figures import quiet
 from nap_core.palette import ACCENT, NOISE_COLOR, OTHER_COLOR, pattern_color
+from nap_core.patterns.foreign import RARE
 from nap_core.patterns.stability import DOUBTFUL, STABLE
 
 if TYPE_CHECKING:
     from nap_core.patterns.dial import Dial
     from nap_core.patterns.quality import PatternQuality
     from nap_core.patterns.verdict import LayerVerdict
-    from nap_core.types import Patterns
+    from nap_core.types import Float, Patterns
 
 _METHOD_COLOR = {"eom": ACCENT, "leaf": "#b8860b"}
 METHOD_WORDS = {"eom": "the most lasting (eom)", "leaf": "the finest (leaf)"}
@@ -69,6 +70,34 @@ def stability_figure(found: PatternQuality, order: Sequence[int]) -> Any:
         figure.add_hline(border, line={"color": NOISE_COLOR, "width": 1, "dash": "dot"}, **note)
     figure.update_yaxes(range=[0, 1.02])
     figure.update_xaxes(type="category", nticks=min(40, n))
+    return figure
+
+
+def foreign_figure(own: Float, new: Float, border: float) -> Any:
+    """Return how strange known and new images are, as two histograms of shares, with the border of what is foreign."""
+    import plotly.graph_objects as go
+
+    edges = np.linspace(0, 1.02 * max(own.max(), new.max(), 1e-6), 41)
+    figure = go.Figure()
+    for name, score, color in (("known images", own, NOISE_COLOR), ("new images", new, ACCENT)):
+        share = np.histogram(score, edges)[0] / len(score)
+        figure.add_bar(
+            x=(edges[:-1] + edges[1:]) / 2,
+            y=share,
+            width=np.diff(edges),
+            name=f"{name}, {len(score):,}",
+            marker={"color": color, "line": {"width": 0}},
+            opacity=0.65,
+            hovertemplate=f"{name}: %{{y:.1%}}<extra></extra>",
+        )
+    note = {"annotation_text": f"stranger than {1 - RARE:.0%} of the known", "annotation_position": "top right"}
+    figure.add_vline(border, line={"color": NOISE_COLOR, "width": 1, "dash": "dot"}, annotation_font_size=11, **note)
+    figure = quiet(figure, x="stranger, to the right", y="share of the images", height=260)
+    figure.update_layout(
+        barmode="overlay", showlegend=True, legend={"orientation": "h", "y": 1.02, "yanchor": "bottom"}
+    )
+    figure.update_layout(margin_t=30)
+    figure.update_yaxes(tickformat=".0%")
     return figure
 
 

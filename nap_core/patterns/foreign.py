@@ -45,6 +45,8 @@ MIN_CLUSTER_SIZE = 5
 VOICES = ("distance", "raw distance", "class distance")
 SHOWN = (*VOICES, "membership", "outlier")
 SOFTMAX = "uncertainty"
+RARE = 0.05
+"""Share of the known images that are as strange, up to which an image looks foreign."""
 
 
 @dataclass(frozen=True, slots=True)

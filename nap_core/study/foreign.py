@@ -16,6 +16,7 @@ from nap_core.geometry.scaling import fit_scaling
 from nap_core.keys import digest
 from nap_core.patterns.clustering import check_finite
 from nap_core.patterns.foreign import (
+    RARE,
     SHOWN,
     SOFTMAX,
     VOICES,
@@ -35,9 +36,6 @@ VERSION = 2  # raised when the meaning of a stored score changes
 FEWEST = 20
 MOST_KNOWN = 5_000
 """Known images that scores are fitted on; of more, as many are drawn at random, with the clustering's seed."""
-
-RARE = 0.05
-"""Share of the known images that are as strange, up to which an image looks foreign."""
 
 FUSED = "fused"
 _COMPARES = ("scaling", "center", "row_l2")
@@ -77,6 +75,12 @@ class Foreign:
         """[row] whether at most `RARE` of the known images are as strange; of these it is true of about as many."""
         found: NDArray[np.bool_] = self.chance <= RARE
         return found
+
+    @property
+    def border(self) -> float:
+        """The fused score above which an image looks foreign."""
+        allowed = int(RARE * (len(self.own_fused) + 1)) - 1
+        return float(np.sort(self.own_fused)[::-1][allowed])
 
     @property
     def by_layer(self) -> Float:

@@ -77,12 +77,22 @@ def _follow(study: Study, files: Sequence[Any]) -> int | None:
         return None
     reason = f"at most {MOST_AT_ONCE} pictures are followed at once"
     st.session_state[_TOLD] = [*images.skipped, *(Skipped(file.name, reason) for file in late)]
+    return _kept(study, found, range(len(found.ids)))
+
+
+def _kept(study: Study, found: NewImages, rows: Sequence[int]) -> int:
+    """Keep some of the pictures for the Image page; return the number of the first."""
     first = int(st.session_state.get(_COUNT, 0))
-    st.session_state[_COUNT] = first + len(found.ids)  # empties the uploader, too: its key has the count in it
-    fresh = {first + row: _upload(study, found, row) for row in range(len(found.ids))}
+    st.session_state[_COUNT] = first + len(rows)  # empties the uploader, too: its key has the count in it
+    fresh = {first + place: _upload(study, found, row) for place, row in enumerate(rows)}
     kept = list((uploads(study) | fresh).items())[-MOST_KEPT:]
     visitor().uploads[str(study.folder)] = dict(kept)
     return first
+
+
+def follow_later(study: Study, found: NewImages, row: int) -> int:
+    """Give a picture that went through the network already to the Image page; return its number there."""
+    return _kept(study, found, [row])
 
 
 def _upload(study: Study, found: NewImages, row: int) -> Upload:

@@ -55,6 +55,7 @@ class Visitor:
         self.images: ImageSet | None = None
         self.kept: dict[str, Any] = {}  # what was worked out about them, such as the list of layers
         self.uploads: dict[str, dict[int, Any]] = {}  # study's folder → number → picture given to the Image page
+        self.new_images: dict[str, Any] = {}  # study's folder → those that the New images page asks about
         self._timer: threading.Timer | None = None
         _here[self.token] = self
 
@@ -90,7 +91,8 @@ class Visitor:
 
     def leave(self, after: float | None = None) -> None:
         """Say that the session has ended, unless it comes back within `after` seconds, `GRACE` when absent."""
-        if self.network is None and self.images is None and not (visitors_folder() / self.token).exists():
+        holds = self.network is not None or self.images is not None or self.new_images
+        if not holds and not (visitors_folder() / self.token).exists():
             return  # a reader of a study holds nothing
         self._timer = threading.Timer(GRACE if after is None else after, self.forget)
         self._timer.daemon = True
@@ -111,6 +113,7 @@ class Visitor:
         self.network = self.images = self._timer = None
         self.kept.clear()
         self.uploads.clear()
+        self.new_images = {}
         if not self.is_local:
             _remove([visitors_folder() / self.token])
         if runtime.exists():
