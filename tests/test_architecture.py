@@ -16,7 +16,7 @@ ORDER = (
     "findings",
     *("palette", "figures", "flow_figures", "quality_figures"),
     *("study", "export"),
-    *("ui", "command_line", "commands", "__main__"),
+    *("ui", "command_line", "reports", "commands", "__main__"),
 )
 LEVEL = {name: level for level, name in enumerate(ORDER)}
 HEAVY = {"torch", "torchvision", "umap", "hdbscan", "sklearn", "scipy", "plotly", "joblib", "pandas", "captum"}
