@@ -4,28 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 from nap_core.errors import ConfigError
+from nap_core.inputs.image_set import ImageSet
+from nap_core.inputs.models import Network
 from nap_core.inputs.preprocessing import IMAGENET_MEAN, IMAGENET_STD, Preprocessing
-
-if TYPE_CHECKING:
-    from torch import nn
-
-    from nap_core.inputs.image_set import ImageSet
-    from nap_core.inputs.models import Network
 
 _LARGEST = 128  # pixels; pictures above it are photos, which networks see resized
 _LOOKED_AT = 16
-
-
-def usual_preprocessing(module: nn.Module) -> Preprocessing:
-    """Return ImageNet's preprocessing; for a first convolution with one channel, the plain values at 28 pixels."""
-    from torch import nn
-
-    first = next((layer for layer in module.modules() if isinstance(layer, nn.Conv2d)), None)
-    grey = first is not None and first.in_channels == 1
-    return Preprocessing(28, 28, (0.0,), (1.0,), channels=1) if grey else Preprocessing(256, 224)
 
 
 def adjusted(

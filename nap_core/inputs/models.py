@@ -282,10 +282,17 @@ def _unknown(
     module: nn.Module, name: str, preprocessing: Preprocessing | None, class_names: tuple[str, ...], source: str
 ) -> Network:
     """Return a module of which nothing is published; without a preprocessing, with the usual one as a guess."""
-    from nap_core.inputs.assumed import usual_preprocessing
-
-    found = preprocessing or usual_preprocessing(module)
+    found = preprocessing or _usual_preprocessing(module)
     return Network(module, name, found, class_names, source, is_assumed=preprocessing is None)
+
+
+def _usual_preprocessing(module: nn.Module) -> Preprocessing:
+    """Return ImageNet's preprocessing; for a first convolution with one channel, the plain values at 28 pixels."""
+    from torch import nn
+
+    first = next((layer for layer in module.modules() if isinstance(layer, nn.Conv2d)), None)
+    grey = first is not None and first.in_channels == 1
+    return Preprocessing(28, 28, (0.0,), (1.0,), channels=1) if grey else Preprocessing(256, 224)
 
 
 class _Keyed:

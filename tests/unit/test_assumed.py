@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from nap_core.errors import ConfigError
-from nap_core.inputs.assumed import adjusted, fitted, in_words, told, usual_preprocessing
+from nap_core.inputs.assumed import adjusted, fitted, in_words, told
 from nap_core.inputs.images import images_from_arrays
 from nap_core.inputs.models import Network
 from nap_core.inputs.preprocessing import Preprocessing
@@ -20,7 +20,8 @@ def _network(channels: int = 3) -> Network:
     from torch import nn
 
     module = nn.Sequential(nn.Conv2d(channels, 4, 3), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(4, 3)).eval()
-    return Network(module, "own", usual_preprocessing(module), is_assumed=True)
+    usual = Preprocessing(256, 224) if channels == 3 else Preprocessing(28, 28, (0.0,), (1.0,), channels=1)
+    return Network(module, "own", usual, is_assumed=True)
 
 
 def _squares(side: int, n: int = 12) -> np.ndarray:
@@ -58,7 +59,7 @@ def test_a_study_remembers_the_preprocessing(tmp_path: Path) -> None:
     images = images_from_arrays(_squares(32))
     network, _ = fitted(_network(), images)
     study = Study.create(tmp_path / "s", network, images, network_layers(network, images)[-1:])
-    as_loaded = Network(network.module, "own", usual_preprocessing(network.module), is_assumed=True)
+    as_loaded = Network(network.module, "own", _network().preprocessing, is_assumed=True)
     assert not is_network_of(study, as_loaded)
     assert is_network_of(study, as_studied(study, as_loaded))
 
