@@ -223,16 +223,21 @@ def make_demos(options: argparse.Namespace) -> None:
     from nap_core.study.findings import findings
     from nap_core.study.folder import pack_results
     from nap_core.study.judgement import judge
+    from nap_core.study.looks import make_looks
     from nap_core.study.maps import layout
+    from nap_core.study.own_network import own_network
 
     for name in DEMOS:
         with tempfile.TemporaryDirectory() as folder:
             run(parser().parse_args(["run", "--demo", name, "--study", folder, "--jobs", "1"]))
             study = Study.open(folder)
             findings(study)
+            network = own_network(study)
             for layer in study.layer_names:
                 judge(study, layer, with_dial=True, report=reporter)
                 layout(study, layer)
+                told, training = reporter(f"looks of {layer}"), reporter("generator")
+                make_looks(study, network, layer, progress=told, training=training)
             shipped = demo_study_folder(name)
             shipped.mkdir(parents=True, exist_ok=True)
             shutil.copy(Study.open(folder).folder / "study.json", shipped)

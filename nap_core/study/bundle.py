@@ -29,6 +29,7 @@ from nap_core.inputs.preprocessing import Preprocessing
 from nap_core.store import ABOUT
 from nap_core.study.findings import findings, has_findings
 from nap_core.study.folder import FORMAT, THUMBNAIL
+from nap_core.study.looks import looks
 from nap_core.study.properties import METADATA, kept_metadata
 from nap_core.study.study import Study
 
@@ -38,7 +39,8 @@ _KEY = re.compile(r"[0-9a-f]{64}")
 _THUMBNAILS = ("thumbnails.npy", "thumbnail_ends.npy", "thumbnails.json")
 _TOP = ("study.json", "images.json", "notes.json", METADATA, *_THUMBNAILS)
 _NAMES = re.compile(
-    "|".join(map(re.escape, _TOP)) + r"|results/[0-9a-f]{2}/[0-9a-f]{64}/(about\.json|[A-Za-z0-9_-]{1,60}\.npy)"
+    "|".join(map(re.escape, _TOP))
+    + r"|results/[0-9a-f]{2}/[0-9a-f]{64}/(about\.json|[A-Za-z0-9_-][A-Za-z0-9_.-]{0,59}\.npy)"
 )
 _IMAGE_FACTS = ("source", "fingerprint", "ids", "target", "class_names", "skipped")
 _MISFITS = (AssertionError, AttributeError, KeyError, IndexError, TypeError, ValueError, OSError, RecursionError)
@@ -136,6 +138,8 @@ def _check(folder: Path) -> None:
     _check_results(study)
     _check_notes(folder / "notes.json")
     kept_metadata(study)
+    for layer in filter(study.has_patterns, study.layer_names):
+        looks(study, layer)
     if has_findings(study):
         findings(study)
 

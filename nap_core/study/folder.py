@@ -28,7 +28,7 @@ THUMBNAIL = 128  # pixels, longer side
 NETWORK_FILES = "network.json"  # model and weights on this machine; stays here when the study goes elsewhere
 SMALL_PICTURES = "small pictures"
 CLUSTER_TREE = "cluster tree"
-_NOT_SHIPPED = (SMALL_PICTURES, CLUSTER_TREE)
+_NOT_SHIPPED = (SMALL_PICTURES, CLUSTER_TREE, "synthetic", "generator", "picture facts", "linear prior")
 """Kinds of stored results that are large and soon made again, so that no demo carries them."""
 _PICTURES = ("images.json", "thumbnails.json", "thumbnails.npy", "thumbnail_ends.npy")
 
