@@ -1,8 +1,8 @@
 """Distances by blocks, and exact nearest neighbours.
 
-Euclidean distances come from one matrix product per block, in double precision on centred rows: the difference of
-large squares then still holds the distance of two nearly equal images. They are kept as float32, so that equal
-distances are equal numbers.
+Where all distances of a block are wanted, they come from one matrix product in double precision on centred rows: the
+difference of large squares then still holds the distance of two nearly equal images. They are kept as float32, so that
+equal distances are equal numbers. Where only the nearest are wanted, see `nap_core.geometry.search`.
 """
 
 from __future__ import annotations
@@ -13,6 +13,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from nap_core.geometry.products import Rows
+from nap_core.geometry.search import Search, nearest_of_first
 from nap_core.types import Float
 
 Index = NDArray[np.int64]
@@ -84,40 +86,19 @@ def nearest(values: NDArray[Any], k: int, metric: str = "euclidean") -> tuple[In
     metric
         ``euclidean``, ``manhattan`` or ``chebyshev``.
     """
-    table = centred(values)
-    n = len(table)
-    k = min(k, n - 1)
-    index, distance = np.empty((n, k), np.int64), np.empty((n, k), np.float32)
-    for rows in blocks(n, n):
-        part = distances(table[rows], table, metric)
-        part[np.arange(len(part)), np.arange(rows.start, rows.stop)] = np.inf
-        index[rows], distance[rows] = _nearest_of(part, k)
-    return index, distance
-
-
-def nearest_in(matrix: Float, k: int) -> tuple[Index, Float]:
-    """Return what `nearest` does, from all distances [row, row]; the diagonal is left as it was."""
-    n = len(matrix)
-    k = min(k, n - 1)
-    index, distance = np.empty((n, k), np.int64), np.empty((n, k), np.float32)
-    for rows in blocks(n, n):
-        part = matrix[rows].copy()
-        part[np.arange(len(part)), np.arange(rows.start, rows.stop)] = np.inf
-        index[rows], distance[rows] = _nearest_of(part, k)
-    return index, distance
+    search = Search(values, metric)
+    place = np.argsort(search.number)
+    near, distance = search.nearest(k)
+    return search.number[near[place]], distance[place]
 
 
 def nearest_among(
     values: NDArray[Any], queries: Index, candidates: Index, k: int, metric: str = "euclidean"
 ) -> tuple[Index, Float]:
     """Return for each of the rows `queries` the `k` nearest of the rows `candidates`, as `nearest` does."""
-    table = centred(values)
-    k = min(k, len(candidates))
-    index, distance = np.empty((len(queries), k), np.int64), np.empty((len(queries), k), np.float32)
-    for rows in blocks(len(queries), len(candidates)):
-        near, distance[rows] = _nearest_of(distances(table[queries[rows]], table[candidates], metric), k)
-        index[rows] = candidates[near]
-    return index, distance
+    rows = Rows(values[np.concatenate([candidates, queries])], metric)
+    near, distance = nearest_of_first(rows, len(candidates), k)
+    return candidates[near], distance
 
 
 def nearest_in_parts(

@@ -19,13 +19,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from nap_core.geometry.neighbors import Table, blocks, centred, distances, nearest, nearest_in, pairwise
+from nap_core.geometry.search import Search
 from nap_core.types import Float
 
 Index = NDArray[np.int64]
 
-DENSE_UP_TO = 12_000
-"""Rows up to which all distances are held at once (float32: 576 MB); beyond, blocks are computed when needed."""
+_MORE = 8  # neighbours that are listed beyond those that the core distance needs: first candidates for edges
+_ENOUGH = 0.05  # share of components whose first edge is listed, below which all rows are looked at
+_BOUNDS = 16_000_000  # bounds that are compared at once
 
 
 def core_distance(near: Index, distance: Float, count: Index, min_samples: int) -> Float:
@@ -75,94 +76,149 @@ def grown_tree(matrix: Float, core: Float) -> Index:
     return edges
 
 
-class _Boundary:
-    """For every row the best known edge out of its component, and whether an unknown one could be better.
+class _Edges:
+    """The first edge out of every component in the strict order, as far as it is known."""
 
-    An edge that is not among a row's neighbours weighs at least `listed`, and at least what the row's best edge weighed
-    when all its distances were last looked at: components only grow, so a row's best edge only gets heavier.
+    def __init__(self, n_components: int) -> None:
+        self.weight = np.full(n_components, np.inf, np.float32)
+        self.plain = np.full(n_components, np.inf, np.float32)
+        self.low, self.high = np.full((2, n_components), np.iinfo(np.int64).max)
+
+    def offer(self, component: Index, weight: Float, plain: Float, one: Index, other: Index) -> None:
+        """Keep edges [edge] that come before those known, each from a row of `component` to a row outside."""
+        low, high = np.minimum(one, other), np.maximum(one, other)
+        order = np.lexsort((high, low, plain, weight, component))
+        component, place = np.unique(component[order], return_index=True)
+        first = order[place]
+        new = tuple(part[first] for part in (weight, plain, low, high))
+        old = tuple(part[component] for part in (self.weight, self.plain, self.low, self.high))
+        is_new = new[3] < old[3]
+        for mine, theirs in zip(new[2::-1], old[2::-1], strict=True):
+            is_new = (mine < theirs) | ((mine == theirs) & is_new)
+        component = component[is_new]
+        for kept, offered in zip((self.weight, self.plain, self.low, self.high), new, strict=True):
+            kept[component] = offered[is_new]
+
+
+class _Growth:
+    """Components that grow together along their first edges; rows are meant by their place in the search's order.
+
+    An edge that is not among a row's neighbours is at least as long as that to the last of them, and as `search.least`
+    says of its cell.
     """
 
-    def __init__(self, table: Table, core: Float, near: Index, plain: Float, metric: str) -> None:
-        n = len(table)
-        self.table, self.core, self.metric = table, core, metric
-        self.near, self.near_plain = near, plain
-        self.near_weight = np.maximum(np.maximum(plain, core[near]), core[:, None])
-        self.listed = np.maximum(core, plain[:, -1])
-        self.component = np.arange(n)
-        self.target = np.full(n, -1, np.int64)
-        self.weight, self.plain = np.full(n, np.inf, np.float32), np.full(n, np.inf, np.float32)
-        self.is_exact = np.zeros(n, bool)
+    def __init__(self, search: Search, core: Float, near: Index, plain: Float) -> None:
+        self.search, self.core, self.near, self.plain = search, core, near, plain
+        self.weight = np.maximum(np.maximum(plain, core[near]), core[:, None])
+        is_complete = near.shape[1] == len(core) - 1
+        self.listed = np.full(len(core), np.inf, np.float32) if is_complete else np.maximum(core, plain[:, -1])
+        self.core_of_cell = np.minimum.reduceat(core, search.begin[:-1])
+        self.component = np.arange(len(core))
+        self.edges = _Edges(len(core))
 
-    def refresh(self) -> None:
-        """Take the next best neighbour for rows whose edge has become an inner one."""
-        stale = np.flatnonzero((self.target < 0) | (self.component[self.target] == self.component))
-        was_exact = self.is_exact[stale] & (self.target[stale] >= 0)
-        self.listed[stale[was_exact]] = np.maximum(self.listed, self.weight)[stale[was_exact]]
-        inner = self.component[self.near[stale]] == self.component[stale, None]
-        self._keep(stale, self.near[stale], np.where(inner, np.inf, self.near_weight[stale]), self.near_plain[stale])
-        self.is_exact[stale] = self.weight[stale] < np.maximum(self.core, self.near_plain[:, -1])[stale]
+    def grow(self) -> Index:
+        """Return the tree's edges [edge, 2]."""
+        from scipy.sparse import coo_matrix
+        from scipy.sparse.csgraph import connected_components
 
-    def settle(self) -> None:
-        """Look at all distances of the rows whose unknown edges could beat their component's best known one."""
-        waiting = np.flatnonzero(~self.is_exact)
-        waiting = waiting[np.argsort(self.listed[waiting], kind="stable")]
-        for part in blocks(len(waiting), len(self.table)):
-            best = np.full(len(self.table), np.inf, np.float32)
-            np.minimum.at(best, self.component, self.weight)
-            row = waiting[part]
-            row = row[self.listed[row] <= best[self.component[row]]]
-            if len(row):
-                self._scan(row)
+        n = len(self.core)
+        place = np.argsort(self.search.number)
+        found, n_components = np.empty((0, 2), np.int64), n
+        while n_components > 1:
+            chosen = self._first_edges(n_components)
+            new = np.stack([self.edges.low[chosen], self.edges.high[chosen]], axis=1)
+            found = np.unique(np.concatenate([found, new]), axis=0)
+            links = coo_matrix((np.ones(len(found), np.int8), place[found].T), shape=(n, n))
+            n_components, component = connected_components(links, directed=False)
+            self.component = component.astype(np.int64)
+        return found
 
-    def _scan(self, row: Index) -> None:
-        plain = distances(self.table[row], self.table, self.metric)
-        weight = np.maximum(np.maximum(plain, self.core), self.core[row, None])
-        weight[self.component == self.component[row, None]] = np.inf
-        self._keep(row, np.broadcast_to(np.arange(len(self.table)), plain.shape), weight, plain)
-        self.is_exact[row] = True
+    def _first_edges(self, n_components: int) -> Index:
+        """Return components whose first edge out is known for sure, at least about half of them."""
+        self.edges = _Edges(n_components)
+        self._offer_listed()
+        unknown = np.full(n_components, np.inf, np.float32)
+        np.minimum.at(unknown, self.component, self.listed)
+        is_sure = self.edges.weight < unknown
+        if is_sure.mean() < _ENOUGH:
+            is_sure[:] = True
+            is_sure[np.bincount(self.component).argmax()] = n_components == 1  # the others find their way to it
+            self._look(is_sure & ~(self.edges.weight < unknown))
+        return np.flatnonzero(is_sure)
 
-    def _keep(self, row: Index, target: Index, weight: Float, plain: Float) -> None:
-        """Keep the first of each row's edges in the strict order."""
-        least = weight.min(axis=1)
-        tied = np.where(weight == least[:, None], plain, np.inf)
-        first = np.where(tied == tied.min(axis=1)[:, None], target, len(self.table)).argmin(axis=1)
-        at = np.arange(len(row)), first
-        self.target[row] = np.where(np.isfinite(least), target[at], -1)
-        self.weight[row], self.plain[row] = least, plain[at]
+    def _offer_listed(self) -> None:
+        outside = self.component[self.near] != self.component[:, None]
+        weight = np.where(outside, self.weight, np.inf)
+        first = weight.argmin(axis=1)  # neighbours stand in the strict order
+        row = np.flatnonzero(outside.any(axis=1))
+        first = first[row]
+        self._offer(row, self.near[row, first], self.plain[row, first])
 
-    def best_edges(self) -> Index:
-        """Return the first edge out of every component, [edge, 2], each once."""
-        row = np.flatnonzero(self.target >= 0)
-        low, high = np.minimum(row, self.target[row]), np.maximum(row, self.target[row])
-        order = np.lexsort((high, low, self.plain[row], self.weight[row], self.component[row]))
-        _, first = np.unique(self.component[row][order], return_index=True)
-        chosen = order[first]
-        return np.unique(np.stack([low[chosen], high[chosen]], axis=1), axis=0)
+    def _offer(self, row: Index, other: Index, plain: Float) -> None:
+        weight = np.maximum(plain, np.maximum(self.core[row], self.core[other]))
+        number = self.search.number
+        self.edges.offer(self.component[row], weight, plain, number[row], number[other])
 
+    def _look(self, is_open: NDArray[np.bool_]) -> None:
+        """Find the first edges of open components among all rows: first where each most likely is, then all around."""
+        row, cell, bound = self._doubtful(is_open, only_first=True)
+        order = np.lexsort((bound, self.component[row]))
+        _, nearest = np.unique(self.component[row][order], return_index=True)
+        first = order[nearest]
+        self._scan_all(row[first], cell[first])
+        row, cell, _ = self._doubtful(is_open)
+        self._scan_all(row, cell)
 
-def _boruvka(table: Table, core: Float, near: Index, plain: Float, metric: str) -> Index:
-    """Merge components along their best edges, with memory for some rows of distances only; return edges [edge, 2]."""
-    from scipy.sparse import coo_matrix
-    from scipy.sparse.csgraph import connected_components
+    def _scan_all(self, row: Index, cell: Index) -> None:
+        order = np.argsort(cell, kind="stable")
+        cells, begin = np.unique(cell[order], return_index=True)
+        for number, rows in zip(cells.tolist(), np.split(row[order], begin[1:]), strict=bool(len(cells))):
+            self._scan(rows, number)
 
-    n, boundary = len(table), _Boundary(table, core, near, plain, metric)
-    edges = np.empty((0, 2), np.int64)
-    while len(edges) < n - 1:
-        boundary.refresh()
-        boundary.settle()
-        edges = np.concatenate([edges, boundary.best_edges()])
-        links = coo_matrix((np.ones(len(edges), np.int8), edges.T), shape=(n, n))
-        boundary.component = connected_components(links, directed=False)[1].astype(np.int64)
-    return edges
+    def _doubtful(self, is_open: NDArray[np.bool_], *, only_first: bool = False) -> tuple[Index, Index, Float]:
+        """Return pairs of a row of an open component and a cell that may hold the end of a better edge, and how light
+        that edge may be; of each row all such cells, or only that with the least bound.
+        """
+        search = self.search
+        alone = np.minimum.reduceat(self.component, search.begin[:-1])
+        alone[alone != np.maximum.reduceat(self.component, search.begin[:-1])] = -1
+        rows = np.flatnonzero(is_open[self.component])
+        rows = rows[self.listed[rows] <= self.edges.weight[self.component[rows]]]
+        step = max(1, _BOUNDS // len(alone))
+        found = [(rows[:0], rows[:0], self.core[:0])]
+        for start in range(0, len(rows), step):
+            part = rows[start : start + step]
+            own = self.component[part, None]
+            bound = np.maximum(np.maximum(search.least[part], self.listed[part, None]), self.core_of_cell)
+            bound[alone == own] = np.inf
+            row, cell = np.arange(len(part)), bound.argmin(axis=1)
+            if not only_first:
+                row, cell = np.nonzero(bound <= np.minimum(self.edges.weight[own], np.finfo(np.float32).max))
+            found.append((part[row], cell, bound[row, cell]))
+        row, cell, least = (np.concatenate(parts) for parts in zip(*found, strict=True))
+        return row, cell, least
 
-
-def _edge_distance(table: Table, edges: Index, metric: str) -> Float:
-    """Return the plain distance [edge] of the two ends."""
-    order = {"euclidean": 2, "manhattan": 1, "chebyshev": np.inf}[metric]
-    plain = np.empty(len(edges), np.float32)
-    for part in blocks(len(edges), 8 * table.shape[1]):
-        plain[part] = np.linalg.norm(table[edges[part, 0]] - table[edges[part, 1]], ord=order, axis=1)
-    return plain
+    def _scan(self, row: Index, cell: int) -> None:
+        """Offer what edges from `row` into a cell may be better than those known."""
+        search, best = self.search, self.edges.weight
+        row = row[np.maximum(search.least[row, cell], self.listed[row]) <= best[self.component[row]]]
+        if not len(row):
+            return
+        first, last = search.begin[cell], search.begin[cell + 1]
+        half = search.rows.halves(row, slice(int(first), int(last))).cpu().numpy()
+        half[self.component[row][:, None] == self.component[first:last]] = np.inf
+        column = half.argmin(axis=1)
+        least = half[np.arange(len(row)), column]
+        search.least[row, cell] = np.maximum(search.least[row, cell], search.rows.at_least(row, least))
+        some = np.flatnonzero(np.isfinite(least))
+        other = column[some] + first
+        self._offer(row[some], other, search.rows.distance(row[some], other))
+        reach = best[self.component[row]]
+        light = (half <= search.rows.halves_up_to(row, reach)[:, None]) & (self.core[first:last] <= reach[:, None])
+        near, column = np.nonzero(light)
+        other = column + first
+        if len(near):
+            self._offer(row[near], other, search.rows.distance(row[near], other))
 
 
 def with_copies(edges: Index, weight: Float, plain: Float, core: Float, group: Index) -> tuple[Index, Float]:
@@ -185,7 +241,7 @@ def spanning_tree(
     metric: str = "euclidean",
     *,
     group: Index | None = None,
-    dense_up_to: int = DENSE_UP_TO,
+    on: str = "",
 ) -> tuple[Index, Float]:
     """Return the minimum spanning tree of mutual reachability: edges [row - 1, 2] and weights, lightest first.
 
@@ -199,20 +255,21 @@ def spanning_tree(
         ``euclidean``, ``manhattan`` or ``chebyshev``.
     group
         [row] the vertex at which each row lies, numbered by first occurrence; every row its own vertex by default.
-    dense_up_to
-        Vertices up to which all distances are held in memory. Both ways find the same tree.
+    on
+        Device of the distances; a CUDA device where there is one by default. It does not change the result.
     """
-    table = centred(values)
-    group = np.arange(len(table)) if group is None else group
-    count = np.bincount(group, minlength=len(table)).astype(np.int64)
-    if len(table) == 1:
+    n = len(values)
+    group = np.arange(n) if group is None else group
+    count = np.bincount(group, minlength=n).astype(np.int64)
+    if n == 1:
         nothing = np.empty(0, np.float32)
         return with_copies(np.empty((0, 2), np.int64), nothing, nothing, np.zeros(1, np.float32), group)
-    dense = len(table) <= dense_up_to
-    matrix = pairwise(table, metric) if dense else np.empty((0, 0), np.float32)
-    near, near_plain = nearest_in(matrix, min_samples) if dense else nearest(table, 2 * min_samples + 16, metric)
-    core = core_distance(near, near_plain, count, min_samples)
-    edges = grown_tree(matrix, core) if dense else _boruvka(table, core, near, near_plain, metric)
-    plain = matrix[edges[:, 0], edges[:, 1]] if dense else _edge_distance(table, edges, metric)
+    search = Search(values, metric, on)
+    near, plain = search.nearest(min_samples + _MORE)
+    core = core_distance(near, plain, count[search.number], min_samples)
+    edges = _Growth(search, core, near, plain).grow()
+    place = np.argsort(search.number)
+    core, first, second = core[place], place[edges[:, 0]], place[edges[:, 1]]
+    plain = search.rows.distance(first, second)
     weight = np.maximum(plain, core[edges].max(axis=1))
     return with_copies(edges, weight, plain, core, group)

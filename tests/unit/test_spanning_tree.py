@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 
 from nap_core.configs import METRICS
-from nap_core.geometry.neighbors import nearest, nearest_among, nearest_in, pairwise
+from nap_core.geometry import search
+from nap_core.geometry.neighbors import nearest, nearest_among, pairwise
 from nap_core.geometry.ordering import distinct_rows
-from nap_core.geometry.spanning_tree import spanning_tree
+from nap_core.geometry.spanning_tree import grown_tree, spanning_tree
 
 
 def blobs(n: int = 240, n_features: int = 20, seed: int = 0) -> np.ndarray:
@@ -36,35 +37,70 @@ def test_weights_are_hdbscans(metric, min_samples):
     assert len(edge) == len(values) - 1
 
 
+def prim(values: np.ndarray, min_samples: int, metric: str) -> tuple[set[tuple[int, int]], np.ndarray]:
+    """The tree from all distances at once, in the same strict order."""
+    matrix = pairwise(values, metric)
+    apart = np.sort(np.where(np.eye(len(values), dtype=bool), np.inf, matrix), axis=1)
+    core = apart[:, min(min_samples, len(values) - 1) - 1]
+    edge = np.sort(grown_tree(matrix, core), axis=1)
+    weight = np.maximum(matrix[edge[:, 0], edge[:, 1]], core[edge].max(axis=1))
+    return {(int(a), int(b)) for a, b in edge}, np.sort(weight)
+
+
+def tables() -> dict[str, np.ndarray]:
+    random = np.random.default_rng(1)
+    return {
+        "groups": blobs(700),
+        "one group": random.normal(size=(600, 30)),
+        "plane": random.normal(size=(600, 2)),
+        "unlike densities": np.concatenate(
+            [random.normal(size=(200, 8)) * 0.01, random.normal(size=(200, 8)) + 3, random.normal(size=(100, 8)) * 20]
+        ),
+        "grid": np.stack(np.meshgrid(*[np.arange(8.0)] * 3), axis=-1).reshape(-1, 3),
+        "on or off": np.unique(random.random((700, 12)) < 0.3, axis=0).astype(float),
+        "two": random.normal(size=(2, 3)),
+        "three": random.normal(size=(3, 3)),
+    }
+
+
+@pytest.mark.parametrize("fewest", [1, 10**9], ids=["cells", "no cells"])
 @pytest.mark.parametrize("metric", METRICS)
-@pytest.mark.parametrize("n_features", [2, 60])
-def test_the_memory_light_way_finds_the_same_tree(metric, n_features):
-    values = blobs(400, n_features)
+@pytest.mark.parametrize("name", tables())
+def test_it_is_the_tree_of_all_distances(name, metric, fewest, monkeypatch):
+    monkeypatch.setattr(search, "FEWEST", fewest)
+    values = tables()[name]
     for min_samples in (1, 7):
-        edge, weight = spanning_tree(values, min_samples, metric)
-        again, weight_again = spanning_tree(values, min_samples, metric, dense_up_to=1)
-        np.testing.assert_array_equal(edge, again)
-        np.testing.assert_allclose(weight, weight_again, rtol=1e-6)
+        expected, weight = prim(values, min_samples, metric)
+        edge, weight_again = spanning_tree(values, min_samples, metric)
+        assert {(int(a), int(b)) for a, b in edge} == expected
+        np.testing.assert_allclose(weight_again, weight, rtol=1e-6)
 
 
-def test_ties_are_broken_alike_on_a_grid():
-    values = np.stack(np.meshgrid(*[np.arange(6.0)] * 3), axis=-1).reshape(-1, 3)
+def test_ties_on_a_grid_weigh_what_hdbscan_says():
+    values = tables()["grid"]
     for min_samples in (1, 4):
-        edge, weight = spanning_tree(values, min_samples)
-        again, _ = spanning_tree(values, min_samples, dense_up_to=1)
-        np.testing.assert_array_equal(edge, again)
+        _, weight = spanning_tree(values, min_samples)
         np.testing.assert_allclose(weight, hdbscan_weights(values, min_samples, "euclidean"), rtol=1e-6)
 
 
-@pytest.mark.parametrize("dense_up_to", [1, 1000])
+@pytest.mark.parametrize("fewest", [1, 10**9], ids=["cells", "no cells"])
 @pytest.mark.parametrize("min_samples", [1, 3, 8])
-def test_copies_count_as_neighbours(min_samples, dense_up_to):
+def test_copies_count_as_neighbours(min_samples, fewest, monkeypatch):
+    monkeypatch.setattr(search, "FEWEST", fewest)
     random = np.random.default_rng(3)
     values = blobs(60, 5)[random.integers(60, size=200)]
     first, group, _ = distinct_rows(values)
-    edge, weight = spanning_tree(values[first], min_samples, group=group, dense_up_to=dense_up_to)
+    edge, weight = spanning_tree(values[first], min_samples, group=group)
     np.testing.assert_allclose(weight, hdbscan_weights(values, min_samples, "euclidean"), rtol=1e-5, atol=1e-5)
     assert len(np.unique(edge)) == len(values)
+
+
+def test_single_and_double_precision_agree_far_from_the_origin():
+    values = blobs(500, 40).astype(np.float32) + np.float32(200)
+    edge, weight = spanning_tree(values, 5)
+    again, weight_again = spanning_tree(values.astype(np.float64), 5)
+    np.testing.assert_array_equal(edge, again)
+    np.testing.assert_allclose(weight, weight_again, rtol=1e-6)
 
 
 def test_one_place_for_all():
@@ -89,6 +125,5 @@ def test_neighbours_are_exact_however_they_are_found():
     index, distance = nearest(values, 6)
     np.testing.assert_array_equal(index, np.argsort(apart, axis=1)[:, :6])
     np.testing.assert_allclose(distance, np.sort(apart, axis=1)[:, :6], rtol=1e-5)
-    np.testing.assert_array_equal(index, nearest_in(pairwise(values), 6)[0])
     among, _ = nearest_among(values, np.arange(10), np.arange(50, 90), 3)
     np.testing.assert_array_equal(among, 50 + np.argsort(apart[:10, 50:], axis=1)[:, :3])
