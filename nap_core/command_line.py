@@ -8,7 +8,7 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
-from nap_core.configs import POOLINGS, RECIPES, ClusterConfig
+from nap_core.configs import POOLINGS, PRECISION_HELP, PRECISIONS, RECIPES, ClusterConfig
 
 
 def _option(name: str) -> str:
@@ -43,6 +43,7 @@ def _add_run(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--layers", nargs="+", help="layers by name; a sensible selection when absent")
     parser.add_argument("--study", type=Path, required=True, help="folder of the study")
     parser.add_argument("--pooling", choices=tuple(POOLINGS), default="mean", help="feature map → numbers per unit")
+    parser.add_argument("--precision", choices=PRECISIONS, default="float32", help=PRECISION_HELP)
     parser.add_argument("--recipe", choices=tuple(RECIPES), default="covering", help="how patterns are found")
     parser.add_argument("--limit", type=int, help="at most so many images, evenly from the classes")
     parser.add_argument("--device", choices=("auto", "cpu", "cuda", "mps"), default="auto")

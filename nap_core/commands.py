@@ -111,11 +111,12 @@ def _new_study(options: argparse.Namespace, config: ClusterConfig, client: Clien
         )
     chosen = [layer for name, layer in known.items() if name in wanted]
     title = _demo_title(options.demo)
-    study = Study.create(options.study, network, images, chosen, pooling=options.pooling, config=config, title=title)
+    how = {"pooling": options.pooling, "precision": options.precision}
+    study = Study.create(options.study, network, images, chosen, **how, config=config, title=title)
     if client:
         check_shared(client, study.folder)
-    how = {"device": options.device, "batch_size": options.batch_size, "client": client}
-    study.extract(network, images, **how, progress=reporter("activations"))
+    where = {"device": options.device, "batch_size": options.batch_size, "client": client}
+    study.extract(network, images, **where, progress=reporter("activations"))
     return study
 
 

@@ -22,6 +22,13 @@ POOLINGS: dict[str, tuple[str, ...]] = {
 }
 """Pooling → the numbers it keeps per unit, in the order in which they stand in a row (all means, then all stds)."""
 
+PRECISIONS = ("float32", "bfloat16")
+"""Number formats in which a network can compute."""
+PRECISION_HELP = (
+    "number format the network computes in: bfloat16 takes about half the time where the device has it, with three "
+    "digits per number, so that some images change their pattern"
+)
+
 SCALINGS = ("unit_max", "reference", "p99", "zscore", "none")
 REDUCTIONS = ("none", "pca", "umap")
 METRICS = ("euclidean", "manhattan", "chebyshev")

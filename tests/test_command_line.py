@@ -11,7 +11,9 @@ import numpy as np
 import pytest
 
 from nap_core.__main__ import main
+from nap_core.inputs.demos import demo_network
 from nap_core.study import Study
+from nap_core.study.own_network import is_network_of
 
 ROWS = np.random.default_rng(0)
 GROUPS = np.repeat(np.arange(4), 30)
@@ -117,6 +119,17 @@ def test_new_pictures_go_through_the_network_beside_known_ones(tmp_path, capsys)
     assert "Of 40 images of known kinds" in said.out
     assert "new images of known kinds with (AUROC" in said.out
     assert "activations: 30 of 30" in said.err
+
+
+def test_the_number_format_is_in_the_record(tmp_path, monkeypatch):
+    monkeypatch.setattr("nap_core.activations.devices.precisions", lambda _: ("float32", "bfloat16"))
+    arguments = ["run", "--demo", "digits", "--limit", "60", "--layers", "stage2", "--device", "cpu"]
+    for name in ("float32", "bfloat16"):
+        assert main([*arguments, "--study", str(tmp_path / name), "--precision", name]) == 0
+    exact, coarse = (Study.open(tmp_path / name) for name in ("float32", "bfloat16"))
+    assert (exact.about["precision"], coarse.about["precision"]) == ("float32", "bfloat16")
+    assert exact.activations_key("stage2") != coarse.activations_key("stage2")
+    assert is_network_of(coarse, demo_network("digits"))
 
 
 def test_help_needs_no_torch():

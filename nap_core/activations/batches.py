@@ -1,61 +1,27 @@
-"""Pictures on their way to the network: decoded a few batches ahead, moved to the device."""
+"""Pictures on their way to the network: decoded a few batches ahead, side by side where the network reads them."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Generator, Iterator
+import threading
+from collections.abc import Generator
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager
-from itertools import chain
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from nap_core.errors import ConfigError, InputError, TooFewImagesError
+import numpy as np
+from numpy.typing import NDArray
+
+from nap_core.activations.devices import moved
+from nap_core.errors import InputError, TooFewImagesError
 
 if TYPE_CHECKING:
     import torch
-    from torch import Tensor, nn
+    from torch import Tensor
 
     from nap_core.inputs.image_set import ImageSet
     from nap_core.inputs.models import Network
 
 AHEAD = 2  # batches that are decoded while the network works on another one
-
-
-def pick_device(name: str = "auto") -> torch.device:
-    """Return the device `name`; "auto" takes CUDA, then Apple's MPS, then the processor.
-
-    Raises
-    ------
-    ConfigError
-        If this machine has no such device.
-    """
-    import torch
-
-    there = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
-    if name == "auto":
-        name = next(kind for kind, is_there in there.items() if is_there)
-    if not there.get(name, False):
-        raise ConfigError(f"No device '{name}' here; choose auto or {' or '.join(k for k in there if there[k])}.")
-    return torch.device(name)
-
-
-@contextmanager
-def placed(module: nn.Module, device: torch.device) -> Iterator[None]:
-    """Keep `module` on `device` for the block, and convolutions there at full precision; then put it back.
-
-    CUDA's shortcut for convolutions (TF32) keeps ten bits of each number; without it the device does not matter.
-    """
-    import torch
-
-    first = next(chain(module.parameters(), module.buffers()), None)
-    before = device if first is None else first.device
-    with ExitStack() as stack:
-        if device.type == "cuda":
-            exact = torch.backends.cudnn.flags(enabled=True, benchmark=False, deterministic=True, allow_tf32=False)
-            stack.enter_context(exact)
-        stack.callback(module.to, before)
-        module.to(device)
-        yield
 
 
 def example_batch(network: Network, images: ImageSet, n: int = 1) -> Tensor:
@@ -71,56 +37,72 @@ def example_batch(network: Network, images: ImageSet, n: int = 1) -> Tensor:
     if not len(images):
         raise TooFewImagesError("There is no image to run; choose images that can be read.")
     n = min(n, len(images))
-    return _stacked([_one(network, images, i * len(images) // n) for i in range(n)])
+    batch = _Batch(n, channels_last=False, pinned=False)
+    for place in range(n):
+        batch.read(place, network, images, place * len(images) // n)
+    return batch.tensor()
 
 
 def batches(
-    network: Network, images: ImageSet, start: int, size: int, device: torch.device
+    network: Network, images: ImageSet, start: int, size: int, device: torch.device, channels_last: bool = False
 ) -> Generator[tuple[int, Tensor]]:
     """Yield ``(first image, batch on device)`` from image `start` on; close the generator to stop decoding.
 
-    Memory holds at most three batches, however many images there are.
+    Memory holds at most three batches, however many images there are; on their way to a CUDA device they lie where it
+    can fetch them itself, so that nobody waits.
     """
     starts = range(start, len(images), size)
-    with ThreadPoolExecutor(min(4, os.cpu_count() or 1)) as workers:
+    with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as workers:
 
-        def submitted(first: int) -> list[Future[Tensor]]:
-            stop = min(first + size, len(images))
-            return [workers.submit(_one, network, images, image) for image in range(first, stop)]
+        def submitted(first: int) -> tuple[_Batch, list[Future[None]]]:
+            n = min(size, len(images) - first)
+            batch = _Batch(n, channels_last=channels_last, pinned=device.type == "cuda")
+            return batch, [workers.submit(batch.read, place, network, images, first + place) for place in range(n)]
 
         ahead = [submitted(first) for first in starts[:AHEAD]]
         try:
             for position, first in enumerate(starts):
-                batch = _stacked([job.result() for job in ahead.pop(0)])
+                batch, jobs = ahead.pop(0)
+                for job in jobs:
+                    job.result()
                 ahead.extend(submitted(later) for later in starts[position + AHEAD : position + AHEAD + 1])
-                yield first, moved(batch, network.module, device)
+                yield first, moved(batch.tensor(), network.module, device)
         finally:
             workers.shutdown(cancel_futures=True)
 
 
-def _one(network: Network, images: ImageSet, image: int) -> Tensor:
-    tensor: Tensor = network.preprocessing(images.picture(image))
-    return tensor
+class _Batch:
+    """Pictures that several threads write side by side into one tensor; the first one says how large they are."""
 
+    def __init__(self, n: int, *, channels_last: bool, pinned: bool) -> None:
+        self.n, self.channels_last, self.pinned = n, channels_last, pinned
+        self._tensor: Tensor | None = None
+        self._rows: NDArray[Any] = np.empty(0)
+        self._lock = threading.Lock()
 
-def _stacked(tensors: list[Tensor]) -> Tensor:
-    import torch
+    def read(self, place: int, network: Network, images: ImageSet, image: int) -> None:
+        """Decode and prepare an image of the set into row `place`."""
+        values = network.preprocessing(images.picture(image)).float()
+        with self._lock:
+            if self._tensor is None:
+                self._make(values)
+        if values.shape != self._rows.shape[1:]:
+            sizes = sorted({"×".join(map(str, shape)) for shape in (values.shape, self._rows.shape[1:])})
+            raise InputError(
+                f"The preprocessing gives inputs of different sizes ({', '.join(sizes)}), which cannot run together; "
+                "give it a fixed size (resize and crop)."
+            )
+        self._rows[place] = values.numpy()
 
-    shapes = sorted({"×".join(map(str, tensor.shape)) for tensor in tensors})
-    if len(shapes) > 1:
-        raise InputError(
-            f"The preprocessing gives inputs of different sizes ({', '.join(shapes[:3])}), which cannot run together; "
-            "give it a fixed size (resize and crop)."
-        )
-    return torch.stack(tensors)
+    def _make(self, like: Tensor) -> None:
+        import torch
 
+        layout = torch.channels_last if self.channels_last else torch.contiguous_format
+        shape = (self.n, *like.shape)
+        self._tensor = torch.empty(shape, dtype=like.dtype, pin_memory=self.pinned, memory_format=layout)
+        self._rows = self._tensor.numpy()
 
-def moved(batch: Tensor, module: nn.Module, device: torch.device) -> Tensor:
-    """Return `batch` on `device` in the number format of the module's parameters."""
-    import torch
-
-    dtype = next((p.dtype for p in module.parameters() if p.is_floating_point()), batch.dtype)
-    if device.type != "cuda":
-        return batch.to(device, dtype)
-    layout = torch.channels_last if batch.ndim == 4 else torch.preserve_format
-    return batch.pin_memory().to(device, dtype, non_blocking=True).contiguous(memory_format=layout)
+    def tensor(self) -> Tensor:
+        """Return ``[image, channel, h, w]``; every row must have been read."""
+        assert self._tensor is not None
+        return self._tensor

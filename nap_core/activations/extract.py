@@ -16,7 +16,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from nap_core.activations.batches import batches, example_batch, moved, pick_device, placed
+from nap_core.activations.batches import batches, example_batch
+from nap_core.activations.devices import (
+    computing,
+    moved,
+    pick_device,
+    placed,
+    takes_channels_last,
+)
 from nap_core.activations.hooks import (
     Capture,
     capture,
@@ -56,16 +63,17 @@ class Forecast:
     stored_bytes: int
 
 
-def activations_key(network: Network, images: ImageSet, layer: str, pooling: str) -> str:
+def activations_key(network: Network, images: ImageSet, layer: str, pooling: str, precision: str = "float32") -> str:
     """Return the key of one layer's activations (or of the predictions, as layer `PREDICTIONS`).
 
     It holds the pooling that was asked for; `Activations.pooling` is the one that the layer's kind led to.
     """
-    return activations_key_of(network, images.fingerprint, layer, pooling)
+    return activations_key_of(network, images.fingerprint, layer, pooling, precision)
 
 
-def activations_key_of(network: Network, images: str, layer: str, pooling: str) -> str:
+def activations_key_of(network: Network, images: str, layer: str, pooling: str, precision: str = "float32") -> str:
     """Return what `activations_key` does, for images of which only the fingerprint is known."""
+    coarser = {} if precision == "float32" else {"precision": precision}
     return digest(
         "activations",
         model=network.fingerprint,
@@ -74,6 +82,7 @@ def activations_key_of(network: Network, images: str, layer: str, pooling: str) 
         layer=layer,
         pooling=pooling,
         version=VERSION,
+        **coarser,
     )
 
 
@@ -97,6 +106,7 @@ def forecast(
     pooling: str = "mean",
     device: str = "auto",
     batch_size: int = 32,
+    precision: str = "float32",
 ) -> Forecast:
     """Return seconds and bytes for a run, from a rehearsal with the hooks on and the shapes of the chosen layers.
 
@@ -104,21 +114,23 @@ def forecast(
     over the set are decoded, run and pooled as a run does it, until a second has passed behind the first batch: from
     there on decoding and network work side by side, as in the run.
     """
-    module, place, names = network.module, pick_device(device), {layer.name: layer for layer in layers}
+    module, place, names = network.module, pick_device(device, precision), {layer.name: layer for layer in layers}
 
     def reduced(name: str, tensor: Tensor) -> Tensor:
         return pool(tensor, names[name].kind, pooling)
 
-    with locked(module), placed(module, place), capture(module, tuple(names), reduced) as caught:
-        single = min(_rehearsed(network, images, 1, 1, caught, place) for _ in range(3))
-        size = int(min(batch_size, max(2.0, _BATCH_SECONDS / single)))
-        seconds = _rehearsed(network, images, size, _MOST_REHEARSED, caught, place)
+    with locked(module):
+        last = takes_channels_last(module, example_batch(network, images))
+        with placed(module, place, last), capture(module, tuple(names), reduced) as caught, computing(place, precision):
+            single = min(_rehearsed(network, images, 1, 1, caught, place, last) for _ in range(3))
+            size = int(min(batch_size, max(2.0, _BATCH_SECONDS / single)))
+            seconds = _rehearsed(network, images, size, _MOST_REHEARSED, caught, place, last)
     features = sum(n_features(layer.output_shape, layer.kind, pooling) for layer in layers)
     return Forecast(seconds * len(images), 4 * features * len(images))
 
 
 def _rehearsed(
-    network: Network, images: ImageSet, size: int, most: int, caught: Capture, device: torch.device
+    network: Network, images: ImageSet, size: int, most: int, caught: Capture, device: torch.device, last: bool
 ) -> float:
     """Return seconds per image, from batches of `size` of at most `most` images, of which nothing is kept."""
     import torch
@@ -126,7 +138,7 @@ def _rehearsed(
     some = images.subset(np.random.default_rng(0).permutation(len(images))[:most])
     began = first = time.perf_counter()
     n_before, n_done = 0, 0
-    with closing(batches(network, some, 0, size, device)) as stream, torch.inference_mode():
+    with closing(batches(network, some, 0, size, device, last)) as stream, torch.inference_mode():
         for _, batch in stream:
             n_done += len(batch)
             _run_and_forget(network, batch, caught)
@@ -155,6 +167,7 @@ def extract(
     *,
     store: Store,
     pooling: str = "mean",
+    precision: str = "float32",
     device: str = "auto",
     batch_size: int = 32,
     client: Client | None = None,
@@ -178,7 +191,7 @@ def extract(
     InputError
         If the network does not take the images.
     ConfigError
-        If a table would be larger than 4 GiB, or there is no such device.
+        If a table would be larger than 4 GiB, or there is no such device, or it does not compute in `precision`.
     StorageFullError
         If the disk is full; finished batches are kept.
     WorkerError
@@ -187,16 +200,19 @@ def extract(
     if batch_size < 1:
         raise ConfigError(f"batch_size={batch_size} is less than 1; give at least 1.")
     check_names(network.module, layers)
-    keys = {name: activations_key(network, images, name, pooling) for name in (PREDICTIONS, *layers)}
+    keys = {name: activations_key(network, images, name, pooling, precision) for name in (PREDICTIONS, *layers)}
     with locked(network.module):
         missing = {name: key for name, key in keys.items() if store.get(key) is None}
         if missing:
+            if client is None:
+                pick_device(device, precision)  # before anything is begun
             infos = _readable(network, images, [name for name in missing if name != PREDICTIONS])
             _check_size(infos, pooling, len(images))
             tables = Tables(store, missing, len(images), batch_size, optional=PREDICTIONS)
-            reading = Reading(network, infos, pooling, tables.batch_size, with_answers=PREDICTIONS in missing)
+            last = takes_channels_last(network.module, example_batch(network, images))
+            reading = Reading(network, infos, pooling, tables.batch_size, last, precision, PREDICTIONS in missing)
             if client is None:
-                _read_here(reading, images, tables, pick_device(device), progress)
+                _read_here(reading, images, tables, pick_device(device, precision), progress)
             else:
                 read_on_workers(client, reading, images, tables, device, progress)
             _finish(store, missing, network, images, infos, pooling, tables)

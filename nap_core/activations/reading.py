@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from nap_core.activations.batches import batches, placed
+from nap_core.activations.batches import batches
+from nap_core.activations.devices import computing, placed
 from nap_core.activations.hooks import Capture, capture, find_tensor, locked, run_module
 from nap_core.activations.pooling import pool
 from nap_core.errors import UnreadableLayerError
@@ -37,6 +38,8 @@ class Reading:
     infos: dict[str, LayerInfo]  # as they are for one image
     pooling: str
     batch_size: int
+    channels_last: bool  # whether the network is run so, see `takes_channels_last`
+    precision: str  # one of `PRECISIONS`
     with_answers: bool  # whether `PREDICTIONS` are read as well, where the model answers with classes
 
 
@@ -61,11 +64,11 @@ def read(reading: Reading, images: ImageSet, start: int, device: torch.device) -
         return pool(tensor, reading.infos[name].kind, reading.pooling)
 
     module = reading.network.module
-    stream = batches(reading.network, images, start, reading.batch_size, device)
+    stream = batches(reading.network, images, start, reading.batch_size, device, reading.channels_last)
     with (
         locked(module),
         closing(stream),
-        placed(module, device),
+        placed(module, device, reading.channels_last),
         capture(module, tuple(reading.infos), reduced) as caught,
     ):
         for first, batch in stream:
@@ -79,7 +82,7 @@ def _rows(reading: Reading, caught: Capture, batch: Tensor) -> Rows:
     n = len(batch)
     batch = torch.cat([batch, batch]) if n == 1 else batch
     caught.n_images = len(batch)
-    with torch.inference_mode():
+    with torch.inference_mode(), computing(batch.device, reading.precision):
         logits = find_tensor(run_module(reading.network.module, batch), len(batch))
         found: Rows = {name: {"values": rows[:n].cpu().numpy()} for name, rows in caught.take().items()}
         if reading.with_answers and logits is not None and logits.ndim == 2 and logits.shape[1] > 1:

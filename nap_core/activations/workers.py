@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from nap_core.activations.batches import pick_device
+from nap_core.activations.devices import pick_device
 from nap_core.activations.reading import Reading, Rows, read
 from nap_core.activations.tables import Tables
 from nap_core.errors import MissingPackageError, WorkerError
@@ -154,7 +154,7 @@ def _shard(kept: bytes, images: ImageSet, start: int, device: str) -> tuple[int,
 
     reading: Reading = cloudpickle.loads(kept)
     pieces: dict[str, dict[str, list[np.ndarray]]] = {}
-    for _, _, rows in read(reading, images, 0, pick_device(device)):
+    for _, _, rows in read(reading, images, 0, pick_device(device, reading.precision)):
         for name, found in rows.items():
             for table, values in found.items():
                 pieces.setdefault(name, {}).setdefault(table, []).append(values)

@@ -155,7 +155,8 @@ def _are_texts(values: Any) -> bool:
 
 def _check_about(study: Study) -> None:
     about = study.about
-    texts = [about["title"], about["made"], about["pooling"], *study.problems, *study.problems.values()]
+    texts = [about[name] for name in ("title", "made", "pooling", "precision")]
+    texts += [*study.problems, *study.problems.values()]
     model = about["model"]
     if model is not None:
         texts += [model["name"], model["source"], model["fingerprint"]]

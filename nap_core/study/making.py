@@ -32,6 +32,7 @@ def write_network_study(
     layers: Sequence[LayerInfo],
     *,
     pooling: str,
+    precision: str,
     config: ClusterConfig,
     title: str,
     progress: Progress | None,
@@ -54,8 +55,9 @@ def write_network_study(
         "model": _model_facts(network),
         "class_names": list(network.class_names),
         "pooling": pooling,
+        "precision": precision,
         "layers": [asdict(layer) for layer in layers],
-        "keys": {name: activations_key(network, images, name, pooling) for name in (*names, PREDICTIONS)},
+        "keys": {name: activations_key(network, images, name, pooling, precision) for name in (*names, PREDICTIONS)},
     }
     write_study(folder, title or f"{network.name} on {images.source}", config, about, image_facts(images))
     if any(network.files):

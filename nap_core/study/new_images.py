@@ -80,7 +80,7 @@ def both(first: NewImages, second: NewImages) -> NewImages:
 def run_new_images(
     study: Study, network: Network, images: ImageSet, *, device: str = "auto", progress: Progress | None = None
 ) -> NewImages:
-    """Run images through the study's network, with its layers and pooling.
+    """Run images through the study's network, with its layers, pooling and precision.
 
     Raises
     ------
@@ -102,6 +102,7 @@ def run_new_images(
             study.layer_names,
             store=store,
             pooling=study.about["pooling"],
+            precision=study.about["precision"],
             device=device,
             progress=progress,
         )

@@ -23,7 +23,8 @@ def is_network_of(study: Study, network: Network) -> bool:
     if not model or model["fingerprint"] != network.fingerprint:
         return False
     layer, images = study.layer_names[0], study.images["fingerprint"]
-    return activations_key_of(network, images, layer, study.about["pooling"]) == study.activations_key(layer)
+    key = activations_key_of(network, images, layer, study.about["pooling"], study.about["precision"])
+    return key == study.activations_key(layer)
 
 
 def as_studied(study: Study, network: Network) -> Network:

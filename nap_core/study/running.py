@@ -60,12 +60,14 @@ class Costs:
         return self.thumbnail_seconds + self.pass_seconds + self.group_seconds
 
 
-def rehearse(network: Network, images: ImageSet, layers: Sequence[LayerInfo], pooling: str) -> Rehearsal:
+def rehearse(
+    network: Network, images: ImageSet, layers: Sequence[LayerInfo], pooling: str, precision: str = "float32"
+) -> Rehearsal:
     """Take a few seconds to find out how long the steps of a run take; nothing is stored."""
     from nap_core.activations.extract import forecast
 
     seconds, n_bytes = _thumbnails(images)
-    passing = forecast(network, images, layers, pooling).seconds / len(images)
+    passing = forecast(network, images, layers, pooling, precision=precision).seconds / len(images)
     return Rehearsal(seconds, n_bytes, passing, _slowness())
 
 

@@ -74,14 +74,14 @@ class Study:
         layers: Sequence[LayerInfo],
         *,
         pooling: str = "mean",
+        precision: str = "float32",
         config: ClusterConfig = RECIPES["covering"],
         title: str = "",
         progress: Progress | None = None,
     ) -> Study:
         """Write down what is to be studied; `run` does the work. Results already in `folder` are used again."""
-        write_network_study(
-            Path(folder), network, images, layers, pooling=pooling, config=config, title=title, progress=progress
-        )
+        how: dict[str, Any] = {"pooling": pooling, "precision": precision, "config": config, "title": title}
+        write_network_study(Path(folder), network, images, layers, **how, progress=progress)
         return cls(folder)
 
     @classmethod
@@ -126,7 +126,7 @@ class Study:
             raise StudyError(
                 f"The study in {self.folder} has format {came}, this version reads {FORMAT}; run the study again."
             )
-        return about
+        return {"precision": "float32", **about}
 
     # ---- what was studied
 
@@ -344,6 +344,7 @@ class Study:
             self.layer_names,
             store=self.store,
             pooling=self.about["pooling"],
+            precision=self.about["precision"],
             device=device,
             batch_size=batch_size,
             client=client,

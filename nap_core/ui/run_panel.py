@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from nap_core.configs import POOLINGS, RECIPES
+from nap_core.configs import POOLINGS, PRECISION_HELP, RECIPES
 from nap_core.errors import NapError
 from nap_core.study import Study
 from nap_core.study.running import Costs, Rehearsal, costs, rehearse, run_state
@@ -46,10 +46,11 @@ def choose_layers(network: Network, layers: Sequence[LayerInfo]) -> list[LayerIn
 
 
 def run_form(network: Network, images: ImageSet, layers: Sequence[LayerInfo], known: Sequence[LayerInfo]) -> None:
-    """Show what is chosen, pooling, recipe and limit, the forecast, and the button that runs."""
+    """Show what is chosen, pooling, precision, recipe and limit, the forecast, and the button that runs."""
     st.markdown(f"**{len(layers)} of {len(known)} layers** are looked at.")
     with st.expander("Pooling, recipe and number of images"):
         pooling = st.selectbox("Pooling", list(POOLINGS), help="How a feature map becomes one number (or two) per unit")
+        precision = _pick_precision()
         recipe = st.radio("Recipe", list(RECIPES), format_func=lambda name: RECIPE_WORDS[name])
         most = st.number_input("At most so many images", 2, max(2, len(images)), max(2, len(images)))
     if most < len(images):
@@ -65,11 +66,21 @@ def run_form(network: Network, images: ImageSet, layers: Sequence[LayerInfo], kn
         space.info("Tick at least one layer.")
     elif run:
         with space.container():
-            run_study(network, images, layers, pooling, recipe, stopped)
+            run_study(network, images, layers, pooling, precision, recipe, stopped)
     else:
         with space.container():
-            told = _forecast(network, images, layers, pooling, recipe, known)
+            told = _forecast(network, images, layers, pooling, precision, recipe, known)
             tell_forecast(told, len(images))
+
+
+def _pick_precision() -> str:
+    """Let the visitor choose the number format where the device has more than one."""
+    from nap_core.activations.devices import pick_device, precisions
+
+    there = precisions(pick_device())
+    if len(there) == 1:
+        return there[0]
+    return str(st.selectbox("Precision", there, help=PRECISION_HELP[0].upper() + PRECISION_HELP[1:]))
 
 
 def _forecast(
@@ -77,15 +88,16 @@ def _forecast(
     images: ImageSet,
     layers: Sequence[LayerInfo],
     pooling: str,
+    precision: str,
     recipe: str,
     known: Sequence[LayerInfo],
 ) -> Costs:
-    """Forecast the run; the rehearsal is made once per model, images and pooling."""
+    """Forecast the run; the rehearsal is made once per model, images, pooling and precision."""
     kept = visitor().kept
-    name = f"rehearsal-{pooling}"
+    name = f"rehearsal-{pooling}-{precision}"
     if name not in kept:
         with st.spinner("Rehearsing on a few images"):
-            kept[name] = rehearse(network, images, layers, pooling)
+            kept[name] = rehearse(network, images, layers, pooling, precision)
     rehearsed: Rehearsal = kept[name]
     return costs(rehearsed, len(images), layers, pooling, RECIPES[recipe], known)
 
@@ -142,6 +154,7 @@ def run_study(
     images: ImageSet,
     layers: Sequence[LayerInfo],
     pooling: str,
+    precision: str,
     recipe: str,
     stopped: Study | None,
 ) -> None:
@@ -152,7 +165,8 @@ def run_study(
     try:
         config = RECIPES[recipe]
         reading = show_progress("1 of 3 · thumbnails")
-        study = Study.create(folder, network, images, layers, pooling=pooling, config=config, progress=reading)
+        how = {"pooling": pooling, "precision": precision}
+        study = Study.create(folder, network, images, layers, **how, config=config, progress=reading)
         study.extract(network, images, progress=show_progress("2 of 3 · images through the model"))
         problems = study.cluster(progress=show_progress("3 of 3 · layers grouped"))
     except NapError as error:

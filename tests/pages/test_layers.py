@@ -124,3 +124,12 @@ def test_costs_follow_layers_and_images(guest):
     assert costs(fixed, 500, layers[:1], "mean", RECIPES["covering"]).stored_bytes < one.stored_bytes
     published = [group_seconds(n, [64], RECIPES["published"]) for n in (1000, 10_000)]
     assert np.diff(published)[0] > 0
+
+
+@pytest.mark.parametrize("there", [("float32",), ("float32", "bfloat16")])
+def test_the_number_format_is_offered_where_there_is_a_choice(guest, monkeypatch, there):
+    monkeypatch.setattr("nap_core.activations.devices.precisions", lambda _: there)
+    test = opened(guest)
+    assert not test.exception
+    offered = [box for box in test.selectbox if box.label == "Precision"]
+    assert [box.options for box in offered] == ([list(there)] if len(there) > 1 else [])

@@ -18,7 +18,8 @@ from PIL import Image
 from torch import Tensor, nn
 
 from nap_core.activations import extract as extract_module
-from nap_core.activations.batches import batches, pick_device
+from nap_core.activations.batches import batches
+from nap_core.activations.devices import pick_device
 from nap_core.activations.extract import (
     PREDICTIONS,
     activations_key,
@@ -184,9 +185,9 @@ def test_only_missing_layers_are_run(tmp_path: Path) -> None:
     first = extract(Network(model), images, ["net.0"], store=store, batch_size=4)
     before = model.n
     both = extract(Network(model), images, ["net.0", "net.1"], store=store, batch_size=4)
-    assert model.n == before + 3  # a look at the layers, and two batches
+    assert model.n == before + 4  # a look at the layers, one at the layout, and two batches
     again = extract(Network(model), images, ["net.1", "net.0"], store=store, progress=lambda *done: calls.append(done))
-    assert model.n == before + 3
+    assert model.n == before + 4
     assert calls == [(8, 8)]
     assert first["net.0"] == both["net.0"] == again["net.0"]
 
@@ -221,7 +222,7 @@ def test_an_interrupted_run_ends_in_the_same_bytes(tmp_path: Path, other_size: i
         progress=lambda *d: calls.append(d),
     )
     assert calls[0] == (136, 301)  # behind the commit at 128, in the batches it began with
-    assert model.n == 1 + len(calls)
+    assert model.n == 2 + len(calls)
     assert {name.removeprefix("net."): content for name, content in stored(store, keys).items()} == expected
 
 
@@ -419,7 +420,7 @@ def test_pictures_of_many_sizes_need_a_preprocessing(tmp_path: Path) -> None:
         def picture(self, image: int) -> Image.Image:
             return super().picture(image).resize((8 + image, 8))
 
-    with pytest.raises(InputError, match=r"different sizes \(3×8×10, 3×8×11, 3×8×8\), which cannot run together"):
+    with pytest.raises(InputError, match=r"different sizes \(3×8×\d+, 3×8×\d+\), which cannot run together"):
         extract(Network(Answers(lambda x: x)), Growing(4), ["pool"], store=Store(tmp_path))
 
 

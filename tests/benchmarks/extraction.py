@@ -1,0 +1,173 @@
+"""What a run costs beyond the bare forward pass, and what its settings gain, on photos at 224 pixels.
+
+All ways of a table take turns in one run; the figure is the median over the rounds of a way's time as a multiple of the
+bare forward pass: the same network and batches, already decoded and in memory, nothing read and nothing kept.
+"""
+
+from __future__ import annotations
+
+import argparse
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import TYPE_CHECKING
+from unittest import mock
+
+import numpy as np
+
+from nap_core.activations import devices, extract, hooks
+from nap_core.activations.batches import batches, example_batch
+from nap_core.activations.layers import suggest_layers
+from nap_core.activations.pooling import pool
+from nap_core.inputs.image_set import ImageSet
+from nap_core.inputs.images import load_images
+from nap_core.inputs.models import Network, load_model, network
+from nap_core.inputs.preprocessing import Preprocessing
+from nap_core.store import Store
+from tests.benchmarks.cases import SHARED
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from nap_core.types import LayerInfo
+
+BATCH = 32
+
+
+def photos(folder: Path, n: int) -> ImageSet:
+    """Return `n` real photos, or where there are none, JPEGs of about their size drawn into `folder`."""
+    if SHARED.is_dir():
+        return load_images(SHARED / "images" / "imagenet_multi").limited(n)
+    return drawn(folder, n, (341, 256))
+
+
+def drawn(folder: Path, n: int, size: tuple[int, int]) -> ImageSet:
+    """Write `n` JPEGs of coloured clouds, which take as long to decode as a photo, and load them."""
+    from PIL import Image
+
+    draw = np.random.default_rng(0)
+    for number in range(n):
+        cloud = Image.fromarray(draw.integers(0, 256, (size[1] // 8, size[0] // 8, 3), np.uint8))
+        grain = draw.normal(0, 6, (size[1], size[0], 3))
+        picture = np.asarray(cloud.resize(size, Image.Resampling.BICUBIC)) + grain
+        Image.fromarray(picture.clip(0, 255).astype(np.uint8)).save(folder / f"{number:05d}.jpg", quality=90)
+    return load_images(folder)
+
+
+def model(name: str) -> Network:
+    """Return MobileNetV2 with trained weights where they are at hand; else the architecture with random ones."""
+    import torch
+    from torchvision import models
+
+    weights = SHARED / "models" / f"{name}_a_fp16.safetensors"
+    if weights.is_file():
+        return load_model(weights=weights)
+    torch.manual_seed(0)
+    return network(models.get_model(name, weights=None).eval(), Preprocessing(256, 224), name=name)
+
+
+class Bench:
+    """One network on one set of photos, and the ways to run it."""
+
+    def __init__(self, found: Network, images: ImageSet) -> None:
+        self.network, self.images, self.place = found, images, devices.pick_device("cpu")
+        known = extract.network_layers(found, images)
+        self.layers: list[LayerInfo] = [layer for layer in known if layer.name in suggest_layers(known)]
+        self.last = devices.takes_channels_last(found.module, example_batch(found, images))
+        with closing(batches(found, images, 0, BATCH, self.place, self.last)) as stream:
+            self.batches: list[Tensor] = [batch for _, batch in stream]
+
+    def bare(self, precision: str = "float32") -> None:
+        """The forward pass alone."""
+        import torch
+
+        module = self.network.module
+        with hooks.evaluating(module), devices.placed(module, self.place, self.last), torch.inference_mode():
+            for batch in self.batches:
+                with devices.computing(self.place, precision):
+                    module(batch)
+
+    def run(self, precision: str = "float32") -> None:
+        """What a run does for all chosen layers: decode, resize, forward, pool, store."""
+        names = [layer.name for layer in self.layers]
+        with tempfile.TemporaryDirectory() as folder:
+            store = Store(folder)
+            how = {"precision": precision, "device": "cpu", "batch_size": BATCH}
+            extract.extract(self.network, self.images, names, store=store, **how)
+
+    def channels_first(self) -> None:
+        """A run with the layout that tensors have by themselves."""
+        with mock.patch.object(extract, "takes_channels_last", lambda *_: False):
+            self.run()
+
+    def one_thread(self) -> None:
+        """A run whose forward pass leaves the other cores to decoding."""
+        import torch
+
+        before = torch.get_num_threads()
+        torch.set_num_threads(max(1, before - 1))
+        self.run()
+        torch.set_num_threads(before)
+
+    def naive(self) -> None:
+        """A pass per layer over pictures decoded one after the other, whole outputs kept and pooled at the end."""
+        import torch
+
+        for layer in self.layers:
+            kept: list[Tensor] = []
+            module = self.network.module.get_submodule(layer.name)
+            hook = module.register_forward_hook(lambda _m, _i, output, kept=kept: kept.append(output.clone()))
+            with hooks.evaluating(self.network.module), torch.inference_mode():
+                for first in range(0, len(self.images), BATCH):
+                    some = range(first, min(first + BATCH, len(self.images)))
+                    self.network.module(torch.stack([self.network.preprocessing(self.images.picture(i)) for i in some]))
+                pool(torch.cat(kept), layer.kind, "mean")
+            hook.remove()
+
+
+def turns(ways: dict[str, Callable[[], None]], rounds: int) -> dict[str, list[float]]:
+    """Return seconds [round] of every way, which take turns; each runs once before the watch is started."""
+    seconds: dict[str, list[float]] = {name: [] for name in ways}
+    for turn in range(rounds + 1):
+        for name, way in ways.items():
+            began = time.perf_counter()
+            way()
+            if turn:
+                seconds[name].append(time.perf_counter() - began)
+    return seconds
+
+
+def table(ways: dict[str, Callable[[], None]], rounds: int, n_images: int) -> Iterator[str]:
+    """Rows: way, multiple of the first way, milliseconds per image."""
+    seconds = turns(ways, rounds)
+    bare = np.array(next(iter(seconds.values())))
+    for name, found in seconds.items():
+        yield f"{name:44}{np.median(np.array(found) / bare):7.2f}{np.median(found) / n_images * 1e3:9.2f}"
+
+
+def main(arguments: list[str]) -> None:
+    parser = argparse.ArgumentParser(prog="python -m tests.benchmarks extraction", description=__doc__)
+    parser.add_argument("--models", nargs="+", default=["mobilenet_v2", "resnet18"])
+    parser.add_argument("--images", type=int, default=256)
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--naive", action="store_true", help="also a pass per layer, which takes minutes")
+    chosen = parser.parse_args(arguments)
+    with tempfile.TemporaryDirectory() as folder:
+        images = photos(Path(folder), chosen.images)
+        for name in chosen.models:
+            bench = Bench(model(name), images)
+            print(f"{name}, {len(bench.layers)} layers, {len(images)} photos; {'':8}times bare  ms/image", flush=True)
+            ways = {
+                "bare forward pass": bench.bare,
+                "a run": bench.run,
+                "a run, channels first": bench.channels_first,
+                "a run, one thread fewer": bench.one_thread,
+                "bare forward pass, bfloat16": lambda bench=bench: bench.bare("bfloat16"),
+                "a run, bfloat16": lambda bench=bench: bench.run("bfloat16"),
+            }
+            if chosen.naive:
+                ways["naive, a pass per layer"] = bench.naive
+            for row in table(ways, chosen.rounds, len(images)):
+                print(row, flush=True)
