@@ -66,8 +66,9 @@ def stability_figure(found: PatternQuality, order: Sequence[int]) -> Any:
     )
     figure = quiet(go.Figure(bars), x="pattern", y="comes back (Jaccard)", height=240)
     for border, word in ((STABLE, "stable"), (DOUBTFUL, "doubtful")):
-        note = {"annotation_text": word, "annotation_position": "top right", "annotation_font_size": 11}
+        note = {"annotation_text": word, "annotation_position": "right", "annotation_font_size": 11}
         figure.add_hline(border, line={"color": NOISE_COLOR, "width": 1, "dash": "dot"}, **note)
+    figure.update_layout(margin_r=58)  # the words stand beside the bars, not on the last of them
     figure.update_yaxes(range=[0, 1.02])
     figure.update_xaxes(type="category", nticks=min(40, n))
     return figure

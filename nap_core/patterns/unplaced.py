@@ -53,6 +53,20 @@ class Unplaced:
         return np.where((self.distance >= FAR) | (self.first == NOISE), 2, near).astype(np.int32)
 
 
+def place_words(found: Unplaced, at: int) -> str:
+    """Return between which patterns one image of no pattern lies, and how far from them, as a sentence."""
+    kind, distance = KINDS[found.kind[at]], float(found.distance[at])
+    first, second = int(found.first[at]), int(found.second[at])
+    if first == NOISE:
+        return "There is no pattern that it could lie near to."
+    far = f"{distance:.1f} times as far from members as these from each other"
+    if kind == KINDS[0]:
+        return f"Between patterns {first} and {second}, {far}."
+    if kind == KINDS[1]:
+        return f"At the edge of pattern {first}, {far}."
+    return f"Far from any pattern: {far}; nearest is pattern {first}."
+
+
 def _usual(values: NDArray[Any], label: NDArray[Any], metric: str) -> NDArray[np.float64]:
     """Return [pattern] the median distance of a member to the fifth nearest other member."""
     members = (values[label == pattern] for pattern in range(int(label.max(initial=NOISE)) + 1))

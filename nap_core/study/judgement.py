@@ -16,6 +16,7 @@ from nap_core.configs import ClusterConfig
 from nap_core.keys import digest
 from nap_core.patterns.dial import N_DRAWS, Dial, dial
 from nap_core.patterns.directions import N_DIRECTIONS, Directions, directions
+from nap_core.patterns.space import Space, cluster_space
 from nap_core.patterns.unplaced import Unplaced, unplaced
 from nap_core.patterns.verdict import N_PERMUTATIONS, LayerVerdict, verdict
 from nap_core.store import Entry
@@ -132,6 +133,14 @@ def layer_dial(study: Study, layer: str, config: ClusterConfig | None = None, pr
     return _turned(study.store.compute(_dial_key(study, layer, config), turned, kind="dial", layer=layer))
 
 
+def _clustered_in(study: Study, layer: str, config: ClusterConfig) -> Space:
+    """Return where a layer's images lie when they are clustered; without a reduction that takes no tree."""
+    config = study.fitting(layer, config)
+    if config.reduction != "none":
+        return kept_tree(study, layer, config)[0]
+    return cluster_space(study.activations(layer), replace(config, hierarchy="density"))
+
+
 def _unplaced_key(study: Study, layer: str, config: ClusterConfig) -> str:
     return digest("unplaced", patterns=study.patterns_key(layer, config), version=VERSION)
 
@@ -147,7 +156,7 @@ def layer_unplaced(study: Study, layer: str, config: ClusterConfig | None = None
     config = config or study.config
 
     def placed() -> dict[str, NDArray[Any]]:
-        space = kept_tree(study, layer, config)[0]
+        space = _clustered_in(study, layer, config)
         found = unplaced(space.values, study.patterns(layer, config).label, config.metric)
         return {field.name: getattr(found, field.name) for field in fields(Unplaced)}
 

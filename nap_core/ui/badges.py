@@ -9,8 +9,9 @@ from nap_core.patterns.gaps import MOST_LEFT
 from nap_core.patterns.quality import PatternQuality
 from nap_core.patterns.stability import N_DRAWS
 from nap_core.study import Study
+from nap_core.study.judgement import known_verdict
 from nap_core.study.quality import known_quality
-from nap_core.types import NOISE, Patterns
+from nap_core.types import NOISE, Float, Patterns
 from nap_core.ui.pattern_cards import Badge
 from nap_core.ui.resources import go_to
 
@@ -18,6 +19,7 @@ HIGH_LIFT = 2.0
 """Times the layer's share of wrong answers from which a card says so."""
 
 FEWEST_ERRORS = 3
+_VERDICT_KINDS = {"patterns": "good", "weak patterns": "doubtful", "a continuum": "", "no patterns": ""}
 _KINDS = {"stable": "good", "doubtful": "doubtful", "unstable": "bad"}
 LAYOUT_WORDS = {
     "kept": "the rest stays where it lies, which is kind,",
@@ -60,6 +62,22 @@ def _errors(found: PatternQuality, pattern: int) -> list[Badge]:
 def pattern_badges(found: PatternQuality, pattern: int) -> list[Badge]:
     """Return the words for one pattern's card: does it come back, does a gap part it, do errors gather in it."""
     return [*_stability(found, pattern), *_apart(found, pattern), *_errors(found, pattern)]
+
+
+def known_stability(study: Study, patterns: Patterns, config: ClusterConfig) -> Float | None:
+    """Return [pattern] how well patterns come back, or None where it was not computed."""
+    found = known_quality(study, patterns.layer, config) if patterns.layer in study.layer_names else None
+    return found.stability if found is not None and found.layout else None
+
+
+def verdict_badge(study: Study, layer: str, config: ClusterConfig) -> Badge | None:
+    """Return the verdict on a layer as a word; None where it was not computed."""
+    found = known_verdict(study, layer, config)
+    if found is None:
+        return None
+    chance = f", {found.usual_parted:.0%} in a shuffled layer" if len(found.chance_parted) else ""
+    about = f"{found.parted:.0%} of its images lie in groups with a gap all around{chance}. Opens How sure?"
+    return Badge(found.word, about, _VERDICT_KINDS[found.word])
 
 
 def sure_words(study: Study, layer: str, pattern: int, config: ClusterConfig) -> None:

@@ -16,13 +16,13 @@ from nap_core.study import Study
 from nap_core.study.answers import misclassified
 from nap_core.study.notes import Note
 from nap_core.types import NOISE, Patterns
-from nap_core.ui.badges import badges
+from nap_core.ui.badges import badges, known_stability
 from nap_core.ui.gallery import chip, pattern_title
 from nap_core.ui.notes import notes_of
 from nap_core.ui.pattern_cards import pattern_cards
 
 CARDS_PER_PAGE = 24
-SORTS = ("size", "persistence", "purity", "errors", "similarity")
+SORTS = ("size", "stability", "persistence", "purity", "errors", "similarity")
 VIEWS = ("cards", "classes", "strongest images")
 
 
@@ -82,8 +82,14 @@ def _step(label: str, pattern: int, possible: bool) -> None:
     st.button(label, on_click=open_pattern, args=(pattern,), disabled=not possible, type="tertiary", help=about)
 
 
-def sorted_patterns(study: Study, patterns: Patterns, by: str) -> list[int]:
-    """Return pattern numbers in the order asked for; by similarity they stand as they are numbered."""
+def sorted_patterns(study: Study, patterns: Patterns, by: str, stability: NDArray[Any] | None = None) -> list[int]:
+    """Return pattern numbers in the order asked for; by similarity they stand as they are numbered.
+
+    Parameters
+    ----------
+    stability
+        [pattern] where it was computed; without it, patterns asked for by stability stand as they are numbered.
+    """
     keys: dict[str, Callable[[], NDArray[Any]]] = {
         "size": lambda: patterns.size,
         "persistence": lambda: patterns.persistence,
@@ -92,6 +98,8 @@ def sorted_patterns(study: Study, patterns: Patterns, by: str) -> list[int]:
             patterns.label[misclassified(study) & (patterns.label != NOISE)], minlength=patterns.n_patterns
         ),
     }
+    if stability is not None:
+        keys["stability"] = lambda: stability
     if by not in keys:
         return list(range(patterns.n_patterns))
     return [int(n) for n in np.argsort(-np.asarray(keys[by](), float), kind="stable")]
@@ -116,10 +124,12 @@ def matching(study: Study, patterns: Patterns, word: str) -> set[int]:
 def cards(study: Study, patterns: Patterns, config: ClusterConfig) -> None:
     """Show a card per pattern, a page at a time, and the noise as a card of its own at the end."""
     left, right = st.columns([2, 1])
-    sorts = [by for by in SORTS if by != "errors" or study.predictions is not None]
+    stability = known_stability(study, patterns, config)
+    offered = {"errors": study.predictions is not None, "stability": stability is not None}
+    sorts = [by for by in SORTS if offered.get(by, True)]
     by = left.segmented_control("Sort by", sorts, default="size", required=True, key="sort", bind="query-params")
     search = right.text_input("Search", placeholder="class or file name", key="search", bind="query-params").strip()
-    numbers, notes = sorted_patterns(study, patterns, str(by)), notes_of(study, patterns.layer, config)
+    numbers, notes = sorted_patterns(study, patterns, str(by), stability), notes_of(study, patterns.layer, config)
     if (patterns.label == NOISE).any():
         numbers.append(NOISE)
     if search:

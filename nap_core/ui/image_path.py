@@ -15,8 +15,10 @@ from nap_core.export import named
 from nap_core.palette import pattern_color
 from nap_core.patterns.company import MIXED
 from nap_core.patterns.newcomer import FAR
+from nap_core.patterns.unplaced import place_words
 from nap_core.study import Study
 from nap_core.study.image import Step
+from nap_core.study.judgement import known_unplaced, layer_unplaced
 from nap_core.types import NOISE, Float, Int
 from nap_core.ui.flow_filters import follow_pattern, show_layers
 from nap_core.ui.gallery import open_image, pattern_title, picture_data
@@ -31,6 +33,9 @@ _path = st.components.v2.component(
     css=(_PARTS / "image_path.css").read_text(encoding="utf-8"),
     js=(_PARTS / "image_path.js").read_text(encoding="utf-8"),
 )
+MOST_AT_ONCE = 10_000
+"""Images up to which it is worked out at once why one is in no pattern; of more, How sure? does it when asked."""
+
 FLOW_LAYERS = 4  # layers around the clicked one that the flows show
 
 
@@ -96,7 +101,7 @@ def _card(
         "left": leaves,
         "kind": _kind(company, followed.own),
         "firm": {"share": step.probability, "said": f"{step.probability:.2f}", **_firmness(step)},
-        "note": _note(step),
+        "note": _note(step) or _why_in_none(study, followed, step, config),
         "medoid": None if step.medoid == NOISE else picture_data(study, step.medoid),
         "medoidLabel": "stands for its pattern" if step.label != NOISE else f"nearest is pattern {step.assigned}",
         "medoidHelp": "The real image nearest to all others of the pattern (medoid).",
@@ -145,6 +150,17 @@ def _firmness(step: Step) -> dict[str, str]:
         "label": "nearest agree",
         "help": "Share of its five nearest images, weighted by nearness, in this pattern.",
     }
+
+
+def _why_in_none(study: Study, followed: Followed, step: Step, config: ClusterConfig) -> str:
+    """Return between which patterns an image of the study lies that is in none; worked out for all of a layer once."""
+    if step.label != NOISE or followed.image is None:
+        return ""
+    found = known_unplaced(study, step.layer, config)
+    if found is None and study.n_images > MOST_AT_ONCE:
+        return ""
+    found = found or layer_unplaced(study, step.layer, config)
+    return place_words(found, int(np.searchsorted(found.image, followed.image)))
 
 
 def _note(step: Step) -> str:

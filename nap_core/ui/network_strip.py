@@ -13,6 +13,7 @@ from nap_core.configs import ClusterConfig
 from nap_core.palette import pattern_color
 from nap_core.patterns.summary import LayerSummary
 from nap_core.study import Study
+from nap_core.ui.badges import verdict_badge
 from nap_core.ui.gallery import picture_data
 from nap_core.ui.panels import AMI
 
@@ -34,7 +35,10 @@ def network_strip(study: Study, summaries: Sequence[LayerSummary], config: Clust
         data={"layers": layers},
         on_layer_change=lambda: None,
         on_pattern_change=lambda: None,
+        on_verdict_change=lambda: None,
     )
+    if (judged := result.get("verdict")) is not None:
+        st.switch_page("pages/quality.py", query_params={"layer": judged})
     if (layer := result.get("layer")) is not None:
         st.switch_page("pages/patterns.py", query_params={"layer": layer})
     if (chosen := result.get("pattern")) is not None:
@@ -51,8 +55,10 @@ def _layer(study: Study, summary: LayerSummary, config: ClusterConfig) -> dict[s
     if not np.isnan(summary.ami):
         agreement = max(0.0, summary.ami)
         bars.append({"label": "like the classes", "share": agreement, "said": f"{agreement:.2f}", "help": AMI})
+    judged = verdict_badge(study, summary.layer, config)
     return {
         "name": summary.layer,
+        "verdict": None if judged is None else {"text": judged.text, "help": judged.help, "kind": judged.kind},
         "patterns": f"{summary.n_patterns:,} patterns",
         "bars": bars,
         "about": f"Patterns of layer {summary.layer}",

@@ -17,6 +17,7 @@ from nap_core.study.answers import misclassified
 from nap_core.study.describe import Neighbor, companions, contrast, similar_patterns
 from nap_core.types import NOISE, Int, Patterns
 from nap_core.ui.badges import sure_words
+from nap_core.ui.continuum_panel import show_unplaced
 from nap_core.ui.gallery import pictures
 from nap_core.ui.grid import paged_pictures, picture_grid
 from nap_core.ui.notes import called, edit_note, notes_of
@@ -57,6 +58,9 @@ def pattern_detail(study: Study, patterns: Patterns, pattern: int, config: Clust
         _neighbours(study, patterns, pattern, config)
     if pattern != NOISE:
         show_traits(about, study, patterns, pattern, config)
+    elif len(members):
+        with about:
+            show_unplaced(study, patterns.layer, config)
 
 
 def _figures(study: Study, patterns: Patterns, pattern: int, members: Int) -> None:

@@ -12,9 +12,13 @@ from nap_core.configs import RECIPES
 from nap_core.patterns.directions import Order
 from nap_core.patterns.verdict import LayerVerdict
 from nap_core.study import Study
+from nap_core.study.image import image_path
+from nap_core.study.judgement import judge, layer_unplaced
 from nap_core.study.quality import known_quality, quality
-from nap_core.ui.badges import pattern_badges
+from nap_core.ui.badges import pattern_badges, verdict_badge
+from nap_core.ui.cards import sorted_patterns
 from nap_core.ui.continuum_panel import order_words
+from nap_core.ui.image_path import Followed, _why_in_none
 from nap_core.ui.quality_panel import verdict_words
 from tests.pages.test_pages import opened, texts
 
@@ -129,3 +133,51 @@ def test_words_of_an_order():
     assert "nothing that is known" in order_words([])
     told = order_words([Order(0, "brightness", 0.8, True, 0.0), Order(0, "class", 0.4, None, 0.0)])
     assert told == "ordered by **brightness rising (0.80)**, also class (0.40)"
+
+
+def test_a_layers_verdict_is_a_badge_once_computed(planted):
+    assert verdict_badge(planted, "early", planted.config) is None
+    judge(planted, "early")
+    badge = verdict_badge(planted, "early", planted.config)
+    assert (badge.text, badge.kind) == ("patterns", "good")
+    assert "in a shuffled layer" in badge.help
+    test = opened("overview.py", study=str(planted.folder))
+    assert not test.exception
+
+
+def test_cards_are_sorted_by_stability_once_computed(planted):
+    folder = str(planted.folder)
+    before = opened("patterns.py", study=folder)
+    assert "stability" not in before.segmented_control(key="sort").options
+    found = quality(planted, "early")
+    after = opened("patterns.py", study=folder)
+    assert "stability" in after.segmented_control(key="sort").options
+    after.segmented_control(key="sort").set_value("stability").run()
+    assert not after.exception
+    patterns = planted.patterns("early")
+    order = sorted_patterns(planted, patterns, "stability", np.array([0.2, 0.9, 0.5, 0.7]))
+    assert order == [1, 3, 2, 0]
+    assert len(found.stability) == patterns.n_patterns
+
+
+def test_what_lies_between_patterns_is_told_where_images_of_none_are_opened():
+    test = opened("patterns.py", study="shapes")
+    test.query_params["pattern"] = "-1"
+    test.selectbox[0].set_value("stage4").run()
+    assert not test.exception
+    assert "171 of 2,000 images are in no pattern**: 166 between two patterns" in texts(test)
+    test.query_params["unit"] = "3"
+    test.run()
+    assert not test.exception
+
+
+def test_an_image_of_no_pattern_is_told_between_which_it_lies():
+    study = Study.demo("shapes")
+    found = layer_unplaced(study, "stage4")
+    image = int(found.image[found.kind == 0][0])
+    steps = image_path(study, image)
+    followed = Followed("image", image, int(study.target[image]), steps, [], [])
+    told = {step.layer: _why_in_none(study, followed, step, study.config) for step in steps}
+    at = np.flatnonzero(found.image == image)[0]
+    assert told["stage4"].startswith(f"Between patterns {found.first[at]} and {found.second[at]}, ")
+    assert told["features"] == ""

@@ -10,7 +10,7 @@ export default function ({ data, parentElement, setTriggerValue }) {
     return Object.assign(document.createElement(kind), { className, textContent: text });
   }
 
-  function card({ name, patterns, bars, medoids, about }) {
+  function card({ name, patterns, verdict, bars, medoids, about }) {
     const element = made("article", "");
     const open = made("button", "open");
     open.setAttribute("aria-label", about);
@@ -24,8 +24,17 @@ export default function ({ data, parentElement, setTriggerValue }) {
       if (source) button.append(Object.assign(made("img", ""), { src: source, alt: title, loading: "lazy" }));
       row.append(button);
     }
-    element.append(open, made("code", "", name), made("b", "", patterns), ...bars.map(bar), row);
+    element.append(open, made("code", "", name), made("b", "", patterns));
+    if (verdict) element.append(badge(name, verdict));
+    element.append(...bars.map(bar), row);
     return element;
+  }
+
+  function badge(name, { text, help, kind }) {
+    const button = made("button", `badge ${kind}`, text);
+    button.title = help;
+    button.onclick = () => setTriggerValue("verdict", name);
+    return button;
   }
 
   function bar({ label, share, said, help }) {
