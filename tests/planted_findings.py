@@ -23,6 +23,22 @@ def flipped(given: Evidence, share: float, seed: int) -> tuple[Evidence, Int]:
     return replace(given, target=target), chosen.astype(np.int32)
 
 
+def flipped_alike(given: Evidence, share: float, seed: int) -> tuple[Evidence, Int]:
+    """Return evidence in which `share` of the images got the class that is likest to their own, and these images.
+
+    Likest is the class whose mean in the last layer lies nearest, by angle.
+    """
+    rng = np.random.default_rng(seed)
+    target, values = np.array(given.target), np.asarray(given.values[-1], np.float64)
+    classes, number = np.unique(target, return_inverse=True)
+    means = np.array([values[number == k].mean(axis=0) for k in range(len(classes))]) - values.mean(axis=0)
+    means /= np.linalg.norm(means, axis=1, keepdims=True)
+    likest = (means @ means.T - 3 * np.eye(len(classes))).argmax(axis=1)
+    chosen = rng.choice(given.n_images, round(share * given.n_images), replace=False)
+    target[chosen] = classes[likest[number[chosen]]]
+    return replace(given, target=target), chosen.astype(np.int32)
+
+
 def score(found: Int, planted: Int) -> tuple[float, float]:
     """Return recall and precision; precision is 1 where nothing was found."""
     hits = len(np.intersect1d(found, planted))

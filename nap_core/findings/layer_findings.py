@@ -18,8 +18,8 @@ _N_NEAREST = 10
 _MOST_IMAGES = 3000
 
 
-def _nearest_images(values: Float, looked: Int) -> NDArray[np.int64]:
-    """[looked, neighbour] nearest images by angle, the image itself left out."""
+def nearest_images(values: Float, looked: Int) -> NDArray[np.int64]:
+    """Return [looked, neighbour] the ten nearest of the images `looked` by angle, the image itself left out."""
     rows = np.asarray(values[looked], np.float64)
     rows = rows - rows.mean(axis=0)
     rows /= np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-12)
@@ -44,7 +44,7 @@ def unchanged_layers(evidence: Evidence) -> list[Finding]:
     n = min(evidence.n_images, _MOST_IMAGES)
     looked = np.unique(np.linspace(0, evidence.n_images - 1, n).astype(np.int32))
     varied = [bool(np.ptp(np.asarray(values[looked]), axis=0).any()) for values in evidence.values]
-    near = [_nearest_images(values, looked) if ok else None for values, ok in zip(evidence.values, varied, strict=True)]
+    near = [nearest_images(values, looked) if ok else None for values, ok in zip(evidence.values, varied, strict=True)]
     told, kept = [], []
     for (i, before), (j, after) in pairwise(enumerate(near)):
         if before is not None and after is not None and (share := kept_neighbors(before, after)) >= LEAST_KEPT:

@@ -1,16 +1,13 @@
-"""Likely mislabelled images: what all layers together hold of them speaks for another class.
+"""Likely mislabelled images: what all layers and the network hold of them speaks for another class.
 
-Every image is judged by a linear reading of all layers that was fitted without it. A ridge regression on the classes
-gives these held-out answers for all images at once, in closed form, and reads a class through a shortcut that would
-mislead its nearest neighbours. As an image's answers do not depend on its own label, they also say how far another
-class would lead if the label were wrong: the measure of a lead is what wrong labels would show in this very data set.
-How many labels are wrong follows from the images with leads so large that rightly labelled ones hardly reach them.
+Every image is judged by readings that were made without its label, and each label gets a probability of being wrong.
+The most doubtful are told, as long as most of those told are wrong by these probabilities: where wrong labels look like
+hard images, few are told, or none. A network that was trained on the wrong labels and has learnt
+them by heart holds them for right. Where the classes cannot be read from any layer, this is told instead.
 
 References
 ----------
 Northcutt, Jiang, Chuang: Confident learning: estimating uncertainty in dataset labels. JAIR 70 (2021).
-Allen: The relationship between variable selection and data augmentation and a method for prediction (PRESS).
-Technometrics 16 (1974).
 """
 
 from __future__ import annotations
@@ -19,24 +16,17 @@ from collections import Counter
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
+from nap_core.findings.doubt import Doubt, most_doubtful, weigh
+from nap_core.findings.readings import readings
 from nap_core.findings.records import Evidence, Finding, majority
 from nap_core.types import NOISE, Float, Int, frozen_array
 
-_RECALL = np.linspace(0.95, 0.3, 27)  # shares of wrong labels to be found, each with the lead that finds so many
-_SURE = _RECALL <= 0.6  # where rightly labelled images hardly reach
-_PRECISION = 0.75  # expected, with two standard errors of doubt on the side of finding more
-_ODD = 0.003  # share of odd but rightly labelled images in any data set; where no more are, only plain mistakes count
-_MOST = 0.3  # share of wrong labels beyond which the layers simply do not hold the classes
-_CERTAIN = 0.8  # expected share of the suspects from which the doubt is not told
-_AGREED = 0.35  # further lead, in typical ones of wrong labels, that is needed where the model gives the class itself
-
+_MEAN_DOUBT = 0.8  # of the images told
+_LEAST_DOUBT = 0.2  # of every image told, however sure the others are
 _SMALLEST = 5  # images of a class; what smaller ones hold cannot be learnt
-_MOST_COLUMNS = 1024
-_STRENGTHS = 10.0 ** np.arange(-4, 1.1)
-
-Table = NDArray[np.float64]
+_FEWEST = 100  # images from which on "the classes follow no layer" is told
+_LEVEL = 0.01  # chance that as many are read rightly by luck
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -44,124 +34,66 @@ class Suspects:
     """Images whose class is doubtful, the most doubtful first."""
 
     image: Int  # [suspect]
-    other: Int  # [suspect] the class that all layers together speak for
-    margin: Float  # [suspect] its lead over the class given, 1 for a typical wrong label
-    n_layers: Int  # [suspect] layers in which the image lies among patterns of that class
-    expected: float  # how many wrong labels there are in all, as estimated
+    other: Int  # [suspect] the likeliest other class
+    doubt: Float  # [suspect] probability that the class given is wrong
+    n_layers: Int  # [suspect] layers in which the image lies among patterns of that other class
 
     def __post_init__(self) -> None:
-        for name, dtype in (("image", np.int32), ("other", np.int32), ("margin", np.float32), ("n_layers", np.int32)):
+        for name, dtype in (("image", np.int32), ("other", np.int32), ("doubt", np.float32), ("n_layers", np.int32)):
             object.__setattr__(self, name, frozen_array(getattr(self, name), dtype))
-        assert len(self.image) == len(self.other) == len(self.margin) == len(self.n_layers)
+        assert len(self.image) == len(self.other) == len(self.doubt) == len(self.n_layers)
+
+    @property
+    def expected(self) -> float:
+        """How many of them are expected to be wrong."""
+        return float(self.doubt.sum())
 
 
-def _columns(values: Float, most: int) -> Table:
-    """Return the features of a layer as at most `most` columns: standardised, then turned to their main directions."""
-    table = np.asarray(values, np.float64)
-    table = table - table.mean(axis=0)
-    spread = table.std(axis=0)
-    varied = spread > 1e-6 * max(float(spread.max(initial=0)), 1e-12)
-    scaled: Table = table[:, varied] / spread[varied]
-    if scaled.shape[1] <= most:
-        return scaled
-    _, directions = np.linalg.eigh(scaled.T @ scaled)
-    turned: Table = scaled @ directions[:, -most:]
-    return turned
+@dataclass(frozen=True, slots=True, eq=False)
+class _Judged:
+    """What is held of the labels of those images whose classes are large enough."""
+
+    image: Int  # [judged]
+    number: Int  # [judged] position of its class in `classes`
+    classes: Int  # [class]
+    held: Doubt
 
 
-def held_out_votes(columns: Table, target: Int, n_classes: int) -> Table:
-    """Return [image, class] how far a ridge regression fitted without the image speaks for each class, about 0 to 1.
-
-    The strength of the ridge is the one of least held-out error.
-
-    Parameters
-    ----------
-    columns
-        [image, column]
-    target
-        [image] classes from 0 on; every image has one.
-    """
-    n = len(columns)
-    share = np.bincount(target, minlength=n_classes) / n
-    wanted = np.eye(n_classes)[target] - share
-    left, singular, _ = np.linalg.svd(columns - columns.mean(axis=0), full_matrices=False)
-    along, best = left.T @ wanted, (np.inf, wanted)
-    for strength in _STRENGTHS:
-        kept = singular**2 / (singular**2 + strength * n)
-        leverage = np.minimum((left * kept * left).sum(axis=1) + 1 / n, 1 - 1e-9)[:, None]
-        votes = ((left * kept) @ along - leverage * wanted) / (1 - leverage)
-        error = float(((votes - wanted) ** 2).mean())
-        if error < best[0]:
-            best = (error, votes)
-    return best[1] + share
+def _judged(evidence: Evidence) -> _Judged | None:
+    """Return what is held of the labels; None where fewer than two classes are known."""
+    counts = np.bincount(evidence.target[evidence.target != NOISE], minlength=1)
+    image = np.flatnonzero((evidence.target != NOISE) & (counts[evidence.target] >= _SMALLEST)).astype(np.int32)
+    classes, inverse = np.unique(evidence.target[image], return_inverse=True)
+    if len(classes) < 2 or not evidence.values:
+        return None
+    number: Int = inverse.astype(np.int32)
+    return _Judged(image, number, classes, weigh(readings(evidence, image, number, classes), number))
 
 
-def _standardised(votes: Table, number: Int) -> Table:
-    """Return the votes of each class in standard deviations above its mean vote for images of other classes."""
-    own = np.eye(votes.shape[1], dtype=np.bool_)[number]
-    others = np.where(own, np.nan, votes)
-    standardised: Table = (votes - np.nanmean(others, axis=0)) / np.maximum(np.nanstd(others, axis=0), 1e-9)
-    return standardised
-
-
-def _leads(votes: Table, number: Int) -> tuple[Table, Table]:
-    """Return the lead of the best other class over the one given, and every lead if the label were another one.
-
-    Returns
-    -------
-    lead
-        [image]
-    if_wrong
-        [image × other class]
-    """
-    two = np.partition(votes, -2, axis=1)[:, -2:]
-    is_best = votes == two[:, 1:]
-    lead = np.where(is_best, two[:, :1], two[:, 1:]) - votes
-    own = np.eye(votes.shape[1], dtype=np.bool_)[number]
-    return lead[own], lead[~own]
-
-
-def _least_lead(lead: Table, if_wrong: Table) -> tuple[float, float]:
-    """Return from which lead on an image is suspect, and how many wrong labels are expected in all.
-
-    References
-    ----------
-    Storey: A direct approach to false discovery rates. J. R. Stat. Soc. B 64 (2002), for the estimate.
-    """
-    needed = np.quantile(if_wrong, 1 - _RECALL)
-    count = np.array([(lead > least).sum() for least in needed])
-    expected = float(np.median(count[_SURE] / _RECALL[_SURE]))
-    if expected > _MOST * len(lead):
-        return float("inf"), 0.0
-    if expected < max(2, _ODD * len(lead)):
-        return float(np.median(if_wrong)), expected
-    precision = (expected + 2 * np.sqrt(expected)) * _RECALL / np.maximum(count, 1)
-    fine = np.flatnonzero(precision >= _PRECISION)
-    return float(needed[fine[0] if len(fine) else -1]), expected
+def _suspects(evidence: Evidence, judged: _Judged) -> Suspects:
+    found = most_doubtful(judged.held.doubt, _MEAN_DOUBT, _LEAST_DOUBT)
+    likely = judged.held.likely[found]
+    likely[np.arange(len(found)), judged.number[found]] = -1
+    image, other = judged.image[found], judged.classes[likely.argmax(axis=1)].astype(np.int32)
+    return Suspects(image, other, judged.held.doubt[found].astype(np.float32), _n_layers_among(evidence, image, other))
 
 
 def suspects(evidence: Evidence) -> Suspects:
     """Return the images whose class is doubtful; none where fewer than two classes are known."""
-    counts = np.bincount(evidence.target[evidence.target != NOISE], minlength=1)
-    judged = np.flatnonzero((evidence.target != NOISE) & (counts[evidence.target] >= _SMALLEST))
-    classes, inverse = np.unique(evidence.target[judged], return_inverse=True)
-    number: Int = inverse.astype(np.int32)
-    if len(classes) < 2 or not evidence.values:
-        nobody = np.zeros(0, np.int32)
-        return Suspects(nobody, nobody, nobody.astype(np.float32), nobody, 0.0)
-    most = max(32, _MOST_COLUMNS // len(evidence.values))
-    columns = np.concatenate([_columns(values[judged], most) for values in evidence.values], axis=1)
-    votes = _standardised(held_out_votes(columns, number, len(classes)), number)
-    lead, if_wrong = _leads(votes, number)
-    typical = float(np.median(if_wrong))
-    lead = lead - np.where(evidence.answer[judged] == evidence.target[judged], _AGREED * typical, 0.0)
-    least, expected = _least_lead(lead, if_wrong)
-    found = np.flatnonzero(lead > least)
-    found = found[np.argsort(-lead[found], kind="stable")]
-    votes[np.arange(len(judged)), number] = -np.inf
-    image, speaks_for = judged[found].astype(np.int32), classes[votes[found].argmax(axis=1)].astype(np.int32)
-    margin = (lead[found] / typical).astype(np.float32)
-    return Suspects(image, speaks_for, margin, _n_layers_among(evidence, image, speaks_for), expected)
+    judged = _judged(evidence)
+    if judged is not None and not _is_unread(judged):
+        return _suspects(evidence, judged)
+    nobody = np.zeros(0, np.int32)
+    return Suspects(nobody, nobody, nobody.astype(np.float32), nobody)
+
+
+def _is_unread(judged: _Judged) -> bool:
+    """Whether no more labels are read rightly than by always saying the commonest class, and luck."""
+    from scipy.stats import binom
+
+    n, chance = len(judged.number), np.bincount(judged.number).max() / len(judged.number)
+    n_right = int((judged.held.likely.argmax(axis=1) == judged.number).sum())
+    return bool(binom.sf(n_right - 1, n, chance) > _LEVEL)
 
 
 def _n_layers_among(evidence: Evidence, image: Int, number: Int) -> Int:
@@ -173,36 +105,46 @@ def _n_layers_among(evidence: Evidence, image: Int, number: Int) -> Int:
     return count
 
 
+def _unread(evidence: Evidence, judged: _Judged) -> Finding:
+    n, chance = len(judged.number), float(np.bincount(judged.number).max() / len(judged.number))
+    right = float((judged.held.likely.argmax(axis=1) == judged.number).mean())
+    sentence = (
+        f"The classes of the data set follow no layer: read from all layers together, {right:.0%} of {n:,} images are "
+        f"put into the class given, and {chance:.0%} would be by always saying the commonest. Which labels are wrong "
+        "cannot be told."
+    )
+    none, last = np.zeros(0, np.int32), evidence.patterns[-1].layer
+    return Finding("unread", sentence, 0.6, none, last, figures={"right": right, "chance": chance})
+
+
 def mislabels(evidence: Evidence) -> list[Finding]:
-    """Return one finding with all likely mislabelled images, or none."""
-    found = suspects(evidence)
-    n = len(found.image)
-    if not n:
+    """Return one finding with all likely mislabelled images, or that the classes follow no layer, or none."""
+    judged = _judged(evidence)
+    if judged is None:
         return []
+    if _is_unread(judged):
+        return [_unread(evidence, judged)] if len(judged.image) >= _FEWEST else []
+    found = _suspects(evidence, judged)
+    return [_finding(evidence, found)] if len(found.image) else []
+
+
+def _finding(evidence: Evidence, found: Suspects) -> Finding:
+    n, known = len(found.image), int((evidence.target != NOISE).sum())
     given = [evidence.class_name(int(evidence.target[i])) for i in found.image]
     likely = [evidence.class_name(int(number)) for number in found.other]
-    notes = tuple(f"labelled {a}, like {b}" for a, b in zip(given, likely, strict=True))
-    known = int((evidence.target != NOISE).sum())
-    (most, n_most), *_ = Counter(notes).most_common(1)
-    travel = int(np.median(found.n_layers))
-    begin = f"{n:,} of {known:,} images look mislabelled"
-    begin += f", by estimate at most {found.expected:.0f} of them rightly so" if found.expected < _CERTAIN * n else ""
-    begin += f"; most often {most} ({n_most})" if n_most > 1 else ""
-    it, lies = "the image itself", "such an image lies"
+    pairs = [f"labelled {a}, like {b}" for a, b in zip(given, likely, strict=True)]
+    notes = tuple(f"{pair} ({doubt:.0%})" for pair, doubt in zip(pairs, found.doubt, strict=True))
+    (most, n_most), *_ = Counter(pairs).most_common(1)
+    travel, n_layers = int(np.median(found.n_layers)), len(evidence.patterns)
+    about = max(1, round(found.expected))
+    begin = f"{n:,} of {known:,} images look mislabelled; about {about:,} of these {n:,} labels are expected to be"
+    begin += f" wrong, most often {most} ({n_most})" if n_most > 1 else " wrong"
+    it, lies = "the image's own label", "such an image lies"
     if n == 1:
-        begin, it, lies = f"One image looks mislabelled: it is {most}", "it", "it lies"
+        begin = f"One image looks mislabelled: it is {most}, and its label is wrong with {found.expected:.0%} chance"
+        it, lies = "its label", "it lies"
     sentence = f"{begin}. All layers together, read without {it}, speak for the other class"
-    if travel:
-        sentence += f"; in {travel} of {len(evidence.patterns)} layers {lies} among the patterns of that class"
-    figures = {"n_images": float(n), "share": n / known, "median_margin": float(np.median(found.margin))}
-    figures["n_expected"] = found.expected
-    return [
-        Finding(
-            "mislabelled",
-            f"{sentence}.",
-            min(0.88, 0.7 + 0.18 * figures["median_margin"]),
-            found.image,
-            figures=figures,
-            note=notes,
-        )
-    ]
+    sentence += f"; in {travel} of {n_layers} layers {lies} among the patterns of that class" if travel else ""
+    figures = {"n_images": float(n), "share": n / known, "n_expected": found.expected}
+    score = 0.7 + 0.18 * found.expected / n
+    return Finding("mislabelled", f"{sentence}.", score, found.image, figures=figures, note=notes)

@@ -24,6 +24,7 @@ class Evidence:
     answer: Int  # [image] class of the data set that the model names, or NOISE where it names another or none
     is_wrong: np.ndarray  # [image] True where the model knows the image's class and names another
     properties: ImageProperties | None
+    belief: Float | None = None  # [image, class] logarithm of the network's share for each class, NaN for one it lacks
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "target", frozen_array(self.target, np.int32))
@@ -31,6 +32,7 @@ class Evidence:
         object.__setattr__(self, "is_wrong", frozen_array(self.is_wrong, np.bool_))
         n = len(self.target)
         assert n == len(self.answer) == len(self.is_wrong)
+        assert self.belief is None or len(self.belief) == n
         assert len(self.patterns) == len(self.values) == len(self.unit)
         assert all(n == p.n_images == len(v) for p, v in zip(self.patterns, self.values, strict=True))
 

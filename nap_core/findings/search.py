@@ -20,6 +20,7 @@ from nap_core.types import NOISE, Progress
 KINDS: dict[str, str] = {
     "cue": "a mark that decides instead of the content",
     "mislabelled": "images that look mislabelled",
+    "unread": "classes that follow no layer",
     "errors": "patterns where errors gather",
     "border": "patterns that a border explains",
     "duplicates": "pictures that are there more than once",
@@ -31,7 +32,7 @@ KINDS: dict[str, str] = {
 }
 """Kind → what it is about."""
 
-WITHOUT_SELECTION = ("separation", "unchanged", "dead")
+WITHOUT_SELECTION = ("separation", "unchanged", "dead", "unread")
 """Kinds that are about layers; their images, if any, are examples and no evidence."""
 
 MOST_PER_KIND = 3

@@ -13,8 +13,8 @@ from nap_core.types import NOISE
 
 
 def plain(name: str) -> str:
-    """Return a class name without WordNet number, underscores and capitals, as data sets and models differ in these."""
-    return readable([name])[0].lower()
+    """Return a class name without WordNet number, underscores, hyphens and capitals, where data and models differ."""
+    return readable([name])[0].lower().replace("-", " ")
 
 
 @lru_cache(maxsize=32)
@@ -26,8 +26,8 @@ def misclassified(study: Study) -> NDArray[np.bool_]:
     if study.predictions is None:
         return np.zeros(study.n_images, bool)
     prediction, target = study.predictions.prediction, study.target
-    answers = _names(study.prediction_names, int(prediction.max(initial=0)))
-    classes = _names(study.class_names, int(target.max(initial=0)))
+    answers = plain_names(study.prediction_names, int(prediction.max(initial=0)))
+    classes = plain_names(study.class_names, int(target.max(initial=0)))
     known = set(answers)
     can_be_right = np.array([name in known for name in classes] + [False])  # the last is `NOISE`
     right = np.array(answers)[prediction] == np.array([*classes, ""])[target]
@@ -36,6 +36,6 @@ def misclassified(study: Study) -> NDArray[np.bool_]:
     return wrong
 
 
-def _names(names: tuple[str, ...], largest: int) -> list[str]:
+def plain_names(names: tuple[str, ...], largest: int) -> list[str]:
     """Return the plain names of classes 0 to `largest`; a class without a name is its number."""
     return [plain(names[i]) if i < len(names) else str(i) for i in range(max(len(names), largest + 1))]

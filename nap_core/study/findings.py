@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -13,13 +14,14 @@ from nap_core.findings.records import Evidence, Finding
 from nap_core.findings.search import KINDS, find_findings
 from nap_core.keys import digest
 from nap_core.store import Entry
-from nap_core.study.answers import misclassified, plain
+from nap_core.study.answers import misclassified, plain, plain_names
 from nap_core.study.properties import picture_properties
 from nap_core.study.study import Study
-from nap_core.types import NOISE, Int, Progress
+from nap_core.types import NOISE, Float, Int, Progress
 
-FINDINGS_VERSION = 4  # raised when the meaning of a stored finding changes
+FINDINGS_VERSION = 5  # raised when the meaning of a stored finding changes
 _PERCENT = 100
+_SAME_ANSWER = 0.99  # share of images; layers kept in half precision may differ in a few
 
 
 def findings_key(study: Study, config: ClusterConfig | None = None) -> str:
@@ -50,6 +52,31 @@ def _answer(study: Study) -> Int:
     return np.array([*answers, NOISE], np.int32)[np.minimum(prediction, len(names))]
 
 
+def _belief(study: Study, layers: Sequence[str]) -> Float | None:
+    """Return [image, class] the logarithm of the network's share for each class of the data set, NaN for one it lacks.
+
+    Read from the last of `layers` whose largest value is the network's answer; None where there is none, or where
+    network and data set have no class in common.
+    """
+    if study.predictions is None:
+        return None
+    prediction, names = study.predictions.prediction, study.prediction_names
+    for layer in reversed(layers):
+        logits = np.asarray(study.activations(layer).values, np.float64)
+        fits = logits.shape[1] == len(names) if names else logits.shape[1] > int(prediction.max(initial=0))
+        if fits and (logits.argmax(axis=1) == prediction).mean() >= _SAME_ANSWER:
+            break
+    else:
+        return None
+    logits -= logits.max(axis=1, keepdims=True)
+    logits -= np.log(np.exp(logits).sum(axis=1, keepdims=True))
+    place = {name: i for i, name in enumerate(plain_names(names, logits.shape[1] - 1))}
+    classes = plain_names(study.class_names, int(study.target.max(initial=0)))
+    column = np.array([place.get(name, NOISE) for name in classes])
+    belief = np.where(column == NOISE, np.nan, logits[:, column]).astype(np.float32)
+    return belief if (column != NOISE).any() else None
+
+
 def evidence(study: Study, config: ClusterConfig | None = None, *, progress: Progress | None = None) -> Evidence:
     """Return everything that a search for findings looks at; pictures are measured when it is the first time."""
     layers = [name for name in study.layer_names if name not in study.problems]
@@ -63,6 +90,7 @@ def evidence(study: Study, config: ClusterConfig | None = None, *, progress: Pro
         answer=_answer(study),
         is_wrong=misclassified(study),
         properties=picture_properties(study, progress=progress) if study.has_pictures else None,
+        belief=_belief(study, layers),
     )
 
 

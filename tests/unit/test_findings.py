@@ -9,7 +9,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from nap_core.findings.mislabels import held_out_votes, mislabels, suspects
+from nap_core.findings.mislabels import mislabels, suspects
+from nap_core.findings.readings import held_out_votes
 from nap_core.findings.records import Evidence, Finding, majority
 from nap_core.findings.search import KINDS, MOST_PER_KIND, WITHOUT_SELECTION, find_findings
 from nap_core.study import Study
@@ -79,6 +80,22 @@ def test_flipped_labels_are_found(name, seed, request):
     assert recall >= 0.9
     assert precision >= 0.8
     assert len(found.note) == len(found.image)
+    right = precision * len(found.image)
+    assert 0.7 * right < found.figures["n_expected"] < 1.15 * right
+
+
+@pytest.mark.parametrize("name", ["shapes", "clean", "digits"])
+def test_no_label_is_suspected_where_none_is_wrong(name, request):
+    assert len(suspects(request.getfixturevalue(name)).image) == 0
+
+
+def test_what_the_network_holds_is_known_by_class(digits, shapes):
+    assert digits.belief is not None
+    assert np.isnan(digits.belief[:, 8:]).all()  # never learnt
+    np.testing.assert_array_equal(digits.belief[:, :8].argmax(axis=1), digits.answer)
+    np.testing.assert_allclose(np.exp(digits.belief[:, :8]).sum(axis=1), 1, atol=1e-5)
+    assert shapes.belief is not None
+    np.testing.assert_array_equal(shapes.belief.argmax(axis=1), shapes.answer)
 
 
 def test_a_lead_does_not_depend_on_the_label_given(digits):
@@ -99,8 +116,17 @@ def test_of_few_mistakes_the_plain_ones_are_found(clean):
 
 
 @pytest.mark.parametrize("seed", range(3))
-def test_activations_of_noise_say_nothing(seed):
-    assert find_findings(noise_evidence(300, (16, 32), n_classes=5, seed=seed)) == ()
+def test_of_activations_of_noise_only_this_is_said(seed):
+    given = noise_evidence(300, (16, 32), n_classes=5, seed=seed)
+    (found,) = find_findings(given)
+    assert found.kind == "unread"
+    assert found.sentence.startswith("The classes of the data set follow no layer")
+    assert len(found.image) == len(suspects(given).image) == 0
+
+
+def test_labels_at_random_are_no_suspects(digits):
+    given = replace(digits, target=np.random.default_rng(0).integers(0, 10, digits.n_images), belief=None)
+    assert [one.kind for one in mislabels(given)] == ["unread"]
 
 
 def test_activations_of_noise_without_classes_say_nothing():
@@ -142,6 +168,7 @@ def _shuffled(given: Evidence, order: np.ndarray) -> Evidence:
         values=tuple(values[order] for values in given.values),
         target=given.target[order],
         answer=given.answer[order],
+        belief=None if given.belief is None else given.belief[order],
         is_wrong=given.is_wrong[order],
         properties=replace(
             seen,
