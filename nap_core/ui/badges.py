@@ -8,6 +8,7 @@ from nap_core.configs import ClusterConfig
 from nap_core.patterns.gaps import MOST_LEFT
 from nap_core.patterns.quality import PatternQuality
 from nap_core.patterns.stability import N_DRAWS
+from nap_core.patterns.verdict import LayerVerdict
 from nap_core.study import Study
 from nap_core.study.judgement import known_verdict
 from nap_core.study.quality import known_quality
@@ -75,9 +76,20 @@ def verdict_badge(study: Study, layer: str, config: ClusterConfig) -> Badge | No
     found = known_verdict(study, layer, config)
     if found is None:
         return None
-    chance = f", {found.usual_parted:.0%} in a shuffled layer" if len(found.chance_parted) else ""
-    about = f"{found.parted:.0%} of its images lie in groups with a gap all around{chance}. Opens How sure?"
+    about = (
+        f"{found.parted:.0%} of its images lie in groups with a gap all around{chance_words(found)}. Opens How sure?"
+    )
     return Badge(found.word, about, _VERDICT_KINDS[found.word])
+
+
+def chance_words(found: LayerVerdict) -> str:
+    """Return what share of images shuffled layers have in islands, as the rest of a sentence; nothing without any."""
+    if not len(found.chance_parted):
+        return ""
+    low, high = (f"{share:.0%}" for share in (found.chance_parted.min(), found.chance_parted.max()))
+    if low == high:
+        return f", {low} in shuffled layers"
+    return f", {low} to {high} in shuffled layers (usually {found.usual_parted:.0%})"
 
 
 def sure_words(study: Study, layer: str, pattern: int, config: ClusterConfig) -> None:

@@ -19,6 +19,7 @@ from nap_core.study import Study
 from nap_core.study.judgement import judge, known_unplaced, known_verdict
 from nap_core.study.quality import known_quality, layer_stability, quick_layout
 from nap_core.types import Patterns
+from nap_core.ui.badges import chance_words
 from nap_core.ui.widgets import remaining, show_progress
 
 FOLLOWS = 0.2
@@ -73,7 +74,7 @@ def _judge(study: Study, layers: Sequence[str], config: ClusterConfig) -> None:
 def verdict_words(found: LayerVerdict) -> str:
     """Return the verdict on a layer as a sentence with its numbers, as Markdown."""
     inside = f"{found.parted:.0%} of its images lie in islands with a gap all around"
-    by_chance = f", {found.usual_parted:.0%} in a shuffled layer" if len(found.chance_parted) else ""
+    by_chance = chance_words(found)
     if found.word == "patterns":
         return (
             f"Layer `{found.layer}` has **patterns**: {inside}{by_chance}. "

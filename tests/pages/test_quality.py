@@ -140,7 +140,7 @@ def test_a_layers_verdict_is_a_badge_once_computed(planted):
     judge(planted, "early")
     badge = verdict_badge(planted, "early", planted.config)
     assert (badge.text, badge.kind) == ("patterns", "good")
-    assert "in a shuffled layer" in badge.help
+    assert "in shuffled layers" in badge.help
     test = opened("overview.py", study=str(planted.folder))
     assert not test.exception
 
