@@ -113,13 +113,22 @@ def demo_images(name: str) -> ImageSet:
     """
     if _demo_of(name) == "shapes":
         pictures, _ = _drawn()
-        target, source = _study_factors().shape, "shapes drawn by code"
+        target = _study_factors().shape
     else:
         pictures, target = _digits()
-        source = "scikit-learn's handwritten digits"
     names = _SUBJECTS[_demo_of(name)]
     ids = [f"{_demo_of(name)}-{i:04d}" for i in range(len(pictures))]
-    return images_from_arrays(pictures, target, names, ids, source)
+    return images_from_arrays(pictures, target, names, ids, _SOURCES[_demo_of(name)])
+
+
+_SOURCES = {"shapes": "shapes drawn by code", "digits": "scikit-learn's handwritten digits"}
+
+
+@cache
+def demo_of_images(source: str, fingerprint: str) -> str:
+    """Return the demo whose pictures an image set holds, by its source and fingerprint, or nothing."""
+    named = (name for name, said in _SOURCES.items() if said == source)
+    return next((name for name in named if demo_images(name).fingerprint == fingerprint), "")
 
 
 def demo_network(name: str) -> Network:

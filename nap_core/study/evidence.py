@@ -17,7 +17,7 @@ from nap_core.explain.robustness import LEVELS, Robustness, robustness
 from nap_core.keys import digest
 from nap_core.patterns.unit_rules import Condition, Template, UnitRule, template, unit_rule
 from nap_core.patterns.units import unit_contrast
-from nap_core.study.framing import framed_pictures, study_canvas
+from nap_core.study.framing import framed_pictures, source_of_pictures, study_canvas
 from nap_core.study.study import Study
 from nap_core.study.synthetic import study_space
 from nap_core.types import NOISE, Float, Int, Progress, frozen_array
@@ -63,7 +63,8 @@ def _key(
 ) -> str:
     """Return the key of what is found by running the network on a pattern's members."""
     patterns = study.patterns_key(layer, config)
-    return digest(kind, patterns=patterns, model=network.fingerprint, pattern=pattern, **more)
+    source = source_of_pictures(study)
+    return digest(kind, patterns=patterns, model=network.fingerprint, pictures=source, pattern=pattern, **more)
 
 
 def pattern_causes(

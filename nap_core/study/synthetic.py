@@ -25,7 +25,7 @@ from nap_core.explain.space import PatternSpace, pattern_space
 from nap_core.explain.wishes import LARGEST_GENERATED, Wish, usual_plan, usual_way
 from nap_core.keys import digest
 from nap_core.store import Entry
-from nap_core.study.framing import framed_pictures, study_canvas
+from nap_core.study.framing import framed_pictures, source_of_pictures, study_canvas
 from nap_core.study.study import Study
 from nap_core.types import Int, Progress, frozen_array
 
@@ -65,8 +65,9 @@ class Made:
 
 
 def _facts_key(study: Study, network: Network) -> str:
-    images, preprocessing = study.images["fingerprint"], network.preprocessing.key
-    return digest("picture facts", images=images, preprocessing=preprocessing, version=FACTS_VERSION)
+    images, source = study.images["fingerprint"], source_of_pictures(study)
+    preprocessing = network.preprocessing.key
+    return digest("picture facts", images=images, source=source, preprocessing=preprocessing, version=FACTS_VERSION)
 
 
 def _facts(study: Study, network: Network) -> Entry:

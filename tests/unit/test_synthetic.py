@@ -10,16 +10,19 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from torch import nn
 
 from nap_core.__main__ import main
+from nap_core.activations.extract import network_layers
 from nap_core.errors import ConfigError, SilentUnitError, StudyError, UnknownNameError
 from nap_core.explain.autoencoder import Training
 from nap_core.explain.maximize import Plan
 from nap_core.explain.wishes import PATTERN_MODES, UNIT_MODES, WAYS, Wish, usual_way
 from nap_core.inputs.demos import demo_images
+from nap_core.inputs.images import load_images
 from nap_core.inputs.models import load_model, network
 from nap_core.inputs.preprocessing import Preprocessing
-from nap_core.study import Study, synthetic
+from nap_core.study import Study, framing, synthetic
 from nap_core.study.framing import framed_pictures, study_canvas
 from nap_core.study.own_network import own_network
 from nap_core.study.synthetic_files import as_image, sheet, told
@@ -121,12 +124,34 @@ def test_a_unit_that_is_silent_in_the_middle_is_said_not_drawn(study: Study, dig
         synthetic.synthetic(study, digits, Wish(LAYER, unit=5, mode="neuron", plan=Plan(n_steps=60, seeds=(0,))))
 
 
-def test_pictures_are_those_the_network_saw(study: Study, digits) -> None:
-    """Thumbnails of 8-pixel digits are 16 times as large; the factor is found by asking the network."""
-    seen = framed_pictures(study, digits, np.arange(6))
+def test_pictures_are_those_the_network_saw(study: Study, digits, monkeypatch) -> None:
+    """A demo draws them again; thumbnails of 8-pixel digits are 16 times as large, as asking the network tells."""
     images = demo_images("digits")
     inputs = torch.stack([digits.preprocessing(images.picture(image)) for image in range(6)])
-    np.testing.assert_allclose(seen, study_canvas(study, digits).pictures(inputs), atol=0.02)
+    seen = study_canvas(study, digits).pictures(inputs)
+    assert framing.source_of_pictures(study) == "demo"
+    np.testing.assert_array_equal(framed_pictures(study, digits, np.arange(6)), seen)
+    monkeypatch.setattr(framing, "demo_of_images", lambda source, fingerprint: "")
+    assert framing.source_of_pictures(study) == "thumbnails"
+    np.testing.assert_allclose(framed_pictures(study, digits, np.arange(6)), seen, atol=0.02)
+
+
+def test_fine_detail_comes_from_the_files_while_they_are_there(tmp_path) -> None:
+    grain = np.random.default_rng(0).integers(0, 256, (12, 20, 20, 3), np.uint8)
+    (tmp_path / "grain").mkdir()
+    for number, pixels in enumerate(grain):
+        Image.fromarray(pixels).save(tmp_path / "grain" / f"{number:02d}.png")
+    net = network(nn.Sequential(nn.Conv2d(3, 2, 3)).eval(), Preprocessing(20, 20, (0.5,) * 3, (0.5,) * 3))
+    images = load_images(tmp_path / "grain")
+    made = Study.create(tmp_path / "study", net, images, network_layers(net, images))
+    made.extract(net, images)
+    wanted = np.moveaxis(grain, -1, 1) / 255
+    assert framing.source_of_pictures(made) == "files"
+    np.testing.assert_allclose(framed_pictures(made, net, np.arange(12)), wanted, atol=1e-6)
+    shutil.rmtree(tmp_path / "grain")
+    assert framing.source_of_pictures(made) == "thumbnails"
+    lost = np.abs(framed_pictures(made, net, np.arange(12)) - wanted).mean()
+    assert 0.01 < lost < 0.25
 
 
 def test_a_class(study: Study, digits) -> None:
