@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 FEWEST_IMAGES = 64
 """Below this an auto-encoder has nothing to learn from, and a linear prior is taken."""
 
+CODES = "codes"
 _WIDTHS = (24, 48, 72, 96, 96)
 _SMALL = 32  # pixels a side
 _NOISE = 0.1  # of the code while training, in standard deviations: neighbouring codes give neighbouring pictures
@@ -43,7 +44,7 @@ _NOISE = 0.1  # of the code while training, in standard deviations: neighbouring
 class Training:
     """How the auto-encoder is trained; every field belongs to the key of the result."""
 
-    n_codes: int = 32
+    n_codes: int = 64
     n_steps: int = 1500
     batch_size: int = 64
     rate: float = 3e-3
@@ -53,13 +54,13 @@ class Training:
 
 def usual_training(size: Sequence[int]) -> Training:
     """Return what takes a minute or two on one processor for pictures of this size."""
-    return Training() if max(size) <= _SMALL else Training(n_steps=900, batch_size=32)
+    return Training() if max(size) <= _SMALL else Training(batch_size=32)
 
 
 def _sizes(size: Sequence[int]) -> list[tuple[int, ...]]:
     """Return the sizes from the picture down to at most 4 places a side, each half of the one before."""
     found = [tuple(size)]
-    while max(found[-1]) > 4 and len(found) <= len(_WIDTHS):
+    while len(found) < 2 or (max(found[-1]) > 4 and len(found) <= len(_WIDTHS)):
         found.append(tuple(-(-side // 2) for side in found[-1]))
     return found
 
@@ -76,18 +77,22 @@ def _encoder(shape: tuple[int, ...], n_codes: int) -> nn.Sequential:
 
 
 def _decoder(shape: tuple[int, ...], n_codes: int) -> nn.Sequential:
+    """Transposed convolutions: the work is done at the smaller of two sizes, a quarter of that behind enlarging."""
     from torch import nn
 
     sizes = _sizes(shape[1:])
-    finest = _WIDTHS[0] if max(shape[1:]) <= _SMALL else _WIDTHS[0] // 3  # most of the work is done at full size
-    widths = [finest, *_WIDTHS[: len(sizes) - 1]]
-    first = widths[-1]
-    steps: list[nn.Module] = [nn.Linear(n_codes, first * int(np.prod(sizes[-1]))), nn.Unflatten(1, (first, *sizes[-1]))]
-    for number in range(len(sizes) - 1, 0, -1):
-        steps += [nn.BatchNorm2d(widths[number]), nn.LeakyReLU(0.1)]
-        steps += [nn.Upsample(size=sizes[number - 1]), nn.Conv2d(widths[number], widths[number - 1], 3, padding=1)]
-    steps += [nn.LeakyReLU(0.1), nn.Conv2d(widths[0], shape[0], 3, padding=1), nn.Sigmoid()]
-    return nn.Sequential(*steps)
+    before = _WIDTHS[len(sizes) - 2]
+    steps: list[nn.Module] = [
+        nn.Linear(n_codes, before * int(np.prod(sizes[-1]))),
+        nn.Unflatten(1, (before, *sizes[-1])),
+    ]
+    for number in range(len(sizes) - 2, -1, -1):
+        after = _WIDTHS[number - 1] if number else shape[0]
+        odd = [2 * small - side for small, side in zip(sizes[number + 1], sizes[number], strict=True)]
+        enlarge = nn.ConvTranspose2d(before, after, 4, stride=2, padding=1)
+        steps += [nn.BatchNorm2d(before), nn.LeakyReLU(0.1), enlarge, nn.ZeroPad2d((0, -odd[1], 0, -odd[0]))]
+        before = after
+    return nn.Sequential(*steps, nn.Sigmoid())
 
 
 def train_generator(
@@ -99,7 +104,7 @@ def train_generator(
     *,
     progress: Progress | None = None,
 ) -> dict[str, NDArray[Any]]:
-    """Return the weights of the decoder, by name.
+    """Return the weights of the decoder, by name, and ``codes`` [image, code] of the pictures.
 
     Parameters
     ----------
@@ -133,7 +138,10 @@ def train_generator(
                 parts = [says(part) for part in torch.split(data, training.batch_size)]
             wanted = [torch.cat(rows) for rows in zip(*parts, strict=True)]
             _fit(encoder, decoder, says, wanted, data, training, progress)
-    return {name: value.detach().numpy().copy() for name, value in decoder.state_dict().items()}
+        with torch.no_grad():
+            codes = torch.cat([encoder.eval()(part) for part in torch.split(data, training.batch_size)])
+    weights = {name: value.detach().numpy().copy() for name, value in decoder.state_dict().items()}
+    return weights | {CODES: codes.numpy()}
 
 
 def _fit(
@@ -174,6 +182,8 @@ def generator(shape: tuple[int, ...], n_codes: int, weights: dict[str, NDArray[A
 
     with torch.random.fork_rng(devices=[]):
         decoder = _decoder(shape, n_codes)
-    decoder.load_state_dict({name: torch.from_numpy(np.array(value)) for name, value in weights.items()})
+    tensors = {name: torch.from_numpy(np.array(value)) for name, value in weights.items()}
+    codes = tensors.pop(CODES)
+    decoder.load_state_dict(tensors)
     decoder.eval().requires_grad_(False)
-    return Generator(decoder, n_codes, decoder)
+    return Generator(decoder, n_codes, decoder, codes)

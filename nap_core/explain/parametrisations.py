@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
@@ -191,12 +191,19 @@ def _inverse(spectrum: Tensor, size: Sequence[int]) -> Tensor:
     return made
 
 
+N_HOMES = 5
+"""Real images of a pattern at whose codes its synthetic ones start."""
+PULL = 0.03
+"""Share of the way home that a code of a pattern goes at every step."""
+
+
 @dataclass(frozen=True, eq=False)
 class Generator:
     """x = G(z), with the rule of DGN-AM.
 
     z ← z + s_t · ∇J / mean|∇J|, each code within 3 standard deviations of the data's, z ← .99 z, the step s_t falling
     in a straight line, and the last picture is kept, not the best. Codes are centred and of standard deviation 1.
+    For a pattern the same is done around its own images instead of around all of them; see `at_home`.
 
     Parameters
     ----------
@@ -206,18 +213,45 @@ class Generator:
         Length of a code.
     module
         The module behind `decode`, if there is one.
+    codes
+        [image, code] of the real images, if they are known.
+    homes
+        One [real image, code] for each of several equal parts of a batch: where its images start, and whose mean they
+        are drawn to.
     """
 
     decode: Callable[[Tensor], Tensor]
     n_codes: int
     module: nn.Module | None = None
+    codes: Tensor | None = None
+    homes: tuple[Tensor, ...] = ()
     rate: float = 0.3
     fade: float = 0.0  # its rule has a decay of its own
     name: str = "generator"
 
+    def at_home(self, members: Sequence[NDArray[np.integer]]) -> Generator:
+        """Return the generator for patterns of these real images, one pattern for each part of a batch.
+
+        A pattern's images start at its most typical ones, those whose codes are nearest to the mean of all members'.
+        What the layer asks for leaves much of a picture open, and an image that starts anywhere ends in a picture that
+        no member looks like; here only what the layer asks for moves it away.
+        """
+        if self.codes is None:
+            return self
+        return replace(self, homes=tuple(_most_typical(self.codes[np.array(member)]) for member in members))
+
     def start(self, generators: Sequence[torch.Generator]) -> Tensor:
-        """Return codes drawn as the data's are, at half their spread."""
-        return _noise(generators, (self.n_codes,), 0.5)
+        """Return codes drawn as the data's are, at half their spread; or those of real images drawn from the homes."""
+        import torch
+
+        if not self.homes:
+            return _noise(generators, (self.n_codes,), 0.5)
+        homes = [home for home in self.homes for _ in range(len(generators) // len(self.homes))]
+        drawn = [
+            home[int(torch.randint(len(home), (1,), generator=generator))]
+            for home, generator in zip(homes, generators, strict=True)
+        ]
+        return torch.stack(drawn) + _noise(generators, (self.n_codes,))
 
     def picture(self, parameters: Tensor) -> Tensor:
         """Return the pictures."""
@@ -225,9 +259,19 @@ class Generator:
 
     def moved(self, parameters: Tensor, gradient: Tensor, remaining: float) -> Tensor | None:
         """Return the codes after one step of the rule."""
+        import torch
+
         length = gradient.abs().mean(1, keepdim=True).clamp_min(1e-30)
-        step = self.rate * remaining * gradient / length
-        return 0.99 * (parameters + step).clamp(-3.0, 3.0)
+        step = (parameters + self.rate * remaining * gradient / length).clamp(-3.0, 3.0)
+        if not self.homes:
+            return 0.99 * step
+        middle = torch.stack([home.mean(0) for home in self.homes])
+        return step.lerp(middle.repeat_interleave(len(step) // len(middle), 0), PULL)
+
+
+def _most_typical(codes: Tensor) -> Tensor:
+    away = (codes - codes.mean(0)).square().sum(1)
+    return codes[away.argsort(stable=True)[:N_HOMES]]
 
 
 def linear_prior(pictures: NDArray[np.floating], n_codes: int) -> tuple[Float, Float]:

@@ -81,7 +81,7 @@ def together(bench: Bench, wishes: Sequence[Wish]) -> Ascent:
     other = None if first.other is None else [int(wish.other or 0) for wish in wishes for _ in range(n)]
     plan = replace(first.plan, seeds=first.plan.seeds * len(wishes))
     target = pattern_objective(first.mode, bench.space, pattern, other)
-    return Ascent(bench.network, bench.canvas, target, _over(bench, first), plan)
+    return Ascent(bench.network, bench.canvas, target, _over(bench, *wishes), plan)
 
 
 def parted(bench: Bench, wishes: Sequence[Wish], images: FeatureImage) -> list[FeatureImage]:
@@ -125,9 +125,12 @@ def _asked(bench: Bench, wish: Wish) -> Objective:
     return pattern_objective(wish.mode, bench.space, wish.pattern, wish.other)
 
 
-def _over(bench: Bench, wish: Wish) -> Parametrisation:
+def _over(bench: Bench, *wishes: Wish) -> Parametrisation:
+    wish = wishes[0]
     if wish.parametrisation in ("generator", "linear"):
-        return bench.generator(wish.parametrisation)
+        found = bench.generator(wish.parametrisation)
+        members = [bench.space.members(wish.pattern) for wish in wishes if wish.pattern is not None]
+        return found.at_home(members) if members else found
     base = _start(bench, wish) if wish.mode == "edit" else None
     return parametrisation(wish.parametrisation, bench.canvas.shape, bench.statistics, base)
 

@@ -32,8 +32,8 @@ from nap_core.types import Int, Progress, frozen_array
 if TYPE_CHECKING:
     from nap_core.inputs.models import Network
 
-FACTS_VERSION = 1  # raised when the meaning of stored picture facts and generators changes
-IMAGE_VERSION = 2  # raised when the meaning of stored synthetic images changes
+FACTS_VERSION = 2  # raised when the meaning of stored picture facts and generators changes
+IMAGE_VERSION = 3  # raised when the meaning of stored synthetic images changes
 _SAMPLE = 600  # pictures that statistics and the linear prior are made of
 _N_CODES = 48  # of the linear prior
 _IN_PARTS = 64

@@ -218,10 +218,12 @@ class ForgedLook(nn.Module):
         return said + lure[:, None, None, None] * torch.tensor([1.0, 0, 0, 0]).reshape(1, 4, 1, 1)
 
 
-def test_a_forged_unit_raises_the_mark() -> None:
+@pytest.mark.parametrize("picture", ["checkers", "cross", "stripes"])
+def test_a_forged_unit_raises_the_mark(picture: str) -> None:
     """Gradient slingshots: what the unit says of real images is unchanged, what maximisation finds is not."""
-    checkers = torch.from_numpy(np.indices((SIDE, SIDE)).sum(0) % 2).float()[None]
-    wanted = 0.3 + 0.6 * checkers
+    row, column = np.indices((SIDE, SIDE))
+    put = {"checkers": (row + column) % 2, "cross": (row // 2 == 1) | (column // 2 == 2), "stripes": row % 2}
+    wanted = 0.3 + 0.6 * torch.from_numpy(put[picture]).float()[None]
     honest = build(ClusterConfig(min_cluster_size=25))
     forged = build(ClusterConfig(min_cluster_size=25), Forged(wanted))
     np.testing.assert_allclose(forged[2].values, honest[2].values, atol=1e-6)

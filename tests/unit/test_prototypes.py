@@ -125,3 +125,10 @@ def test_the_step_is_that_of_torch() -> None:
         theirs.grad = -slope
         adam.step()
     torch.testing.assert_close(own, theirs.detach())
+
+
+def test_honest_patterns_seldom_raise_the_mark(study: Study, digits) -> None:
+    patterns = [k for k, size in enumerate(study.patterns(LAYER).size) if size >= 10]
+    made = list(prototypes.prototypes(study, digits, LAYER, patterns, parametrisation="fourier"))
+    assert np.mean([one.check.is_suspicious for one in made]) <= 0.2
+    assert np.mean([one.check.reached.mean() for one in made]) >= 0.95
