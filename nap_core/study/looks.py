@@ -45,7 +45,8 @@ _LARGEST_SEEDED = 64  # longest side in pixels up to which every pattern is made
 _EXACT = 32  # longest side in pixels up to which a kept picture loses nothing
 _N_PLACED = 24  # members whose maps are averaged
 _MAP = 16  # places a side that a kept map has at most
-_TOLD = [field.name for field in fields(Check) if field.name != "text"]
+_EACH = [field.name for field in fields(Check) if "NDArray" in str(field.type)]
+_WHOLE = [field.name for field in fields(Check) if str(field.type) in ("float", "int")]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -148,7 +149,7 @@ def _parts(asked: Sequence[int]) -> Iterator[tuple[int, ...]]:
 
 def _key(study: Study, layer: str, config: ClusterConfig | None, way: str, part: tuple[int, ...]) -> str:
     model = (study.about["model"] or {"fingerprint": ""})["fingerprint"]
-    facts = {"told": _TOLD, "versions": (LOOKS_VERSION, IMAGE_VERSION, FACTS_VERSION)}
+    facts = {"told": (_EACH, _WHOLE), "versions": (LOOKS_VERSION, IMAGE_VERSION, FACTS_VERSION)}
     return digest("looks", patterns=study.patterns_key(layer, config), model=model, way=way, part=part, **facts)
 
 
@@ -168,19 +169,16 @@ def _arrays(
     if not made:
         return {"pattern": np.array([], np.int32)}
     pictures = [_small(as_image(one.images.picture[0], least=1)) for one in made]
-    told = {f"check_{name}": np.array([getattr(one.check, name) for one in made]) for name in _TOLD}
     arrays: dict[str, NDArray[Any]] = {
         "pattern": np.array([one.wish.pattern for one in made], np.int32),
         "width": np.array(pictures[0].width, np.int32),
         "sheet": _sheet(pictures),
+        "each": np.array([[getattr(one.check, name) for name in _EACH] for one in made], np.float32),
+        "whole": np.array([[getattr(one.check, name) for name in _WHOLE] for one in made], np.float32),
     }
     if not can_be_placed(study_space(study, layer, config)):
         arrays["places"] = np.stack([_places(study, network, layer, int(n), config) for n in arrays["pattern"]])
-    return arrays | {name: _narrow(table) for name, table in told.items()}
-
-
-def _narrow(table: NDArray[Any]) -> NDArray[Any]:
-    return table.astype(np.float32) if table.dtype.kind == "f" else table
+    return arrays
 
 
 def _small(picture: Image.Image) -> Image.Image:
@@ -230,11 +228,13 @@ def _read(layer: str, entry: Entry) -> Iterator[Look]:
             raise ValueError(f"the looks of '{layer}' do not fit their sheet")
         sheet = np.asarray(page)
     for row, pattern in enumerate(arrays["pattern"].tolist()):
-        told = {name: _value(arrays[f"check_{name}"][row]) for name in _TOLD}
-        check = Check(text=f"pattern {pattern} of {layer}", **told)
+        check = _check(f"pattern {pattern} of {layer}", arrays["each"][row], arrays["whole"][row])
         places = np.asarray(arrays["places"][row]) if "places" in arrays else None
         yield Look(pattern, sheet[:, row * width : (row + 1) * width], check, places)
 
 
-def _value(array: Any) -> Any:
-    return np.asarray(array) if np.ndim(array) else np.asarray(array).item()
+def _check(text: str, each: NDArray[Any], whole: NDArray[Any]) -> Check:
+    told: dict[str, Any] = {field.name: field.type for field in fields(Check)}
+    told |= dict(zip(_EACH, each, strict=True))
+    numbers = zip(_WHOLE, whole.tolist(), strict=True)
+    return Check(**told | {"text": text} | {name: int(n) if told[name] == "int" else n for name, n in numbers})
