@@ -289,7 +289,7 @@ def synthetic(
     key = image_key(study, network, wish, config)
     entry = study.store.get(key)
     if entry is not None:
-        return _read(entry, wish)
+        return read_made(entry, wish)
     table = bench(study, network, wish.layer, config, progress=training)
     run = ascent(table, wish)
     images = maximize(run, progress=progress, watch=(lambda m: watch(table, m)) if watch else None, after=after)
@@ -302,7 +302,8 @@ def synthetic(
 def keep(study: Study, network: Network, made: Made, config: ClusterConfig | None = None) -> None:
     """Keep finished images with the study."""
     key = image_key(study, network, made.wish, config)
-    study.store.put(key, _arrays(made), kind="synthetic", layer=made.wish.layer, wish=asdict(made.wish))
+    about = {"patterns": study.patterns_key(made.wish.layer, config), "version": IMAGE_VERSION}
+    study.store.put(key, _arrays(made), kind="synthetic", layer=made.wish.layer, wish=asdict(made.wish), **about)
 
 
 def at_moment(study: Study, network: Network, wish: Wish, moment: Moment, config: ClusterConfig | None = None) -> Made:
@@ -359,7 +360,8 @@ def _arrays(made: Made) -> dict[str, NDArray[Any]]:
     return images | told | {"exemplar": made.exemplar}
 
 
-def _read(entry: Entry, wish: Wish) -> Made:
+def read_made(entry: Entry, wish: Wish) -> Made:
+    """Return what `keep` kept of a wish."""
     arrays = entry.arrays
     images = FeatureImage(**{name: _value(arrays[f"image_{name}"]) for name in _IMAGE})
     told = Check(**{name: _value(arrays[f"check_{name}"]) for name in _CHECK})

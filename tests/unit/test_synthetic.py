@@ -14,6 +14,7 @@ from torch import nn
 
 from nap_core.__main__ import main
 from nap_core.activations.extract import network_layers
+from nap_core.configs import RECIPES
 from nap_core.errors import ConfigError, SilentUnitError, StudyError, UnknownNameError
 from nap_core.explain.autoencoder import Training
 from nap_core.explain.maximize import Plan
@@ -24,6 +25,7 @@ from nap_core.inputs.models import load_model, network
 from nap_core.inputs.preprocessing import Preprocessing
 from nap_core.study import Study, framing, synthetic
 from nap_core.study.framing import framed_pictures, study_canvas
+from nap_core.study.kept import kept_images
 from nap_core.study.own_network import own_network
 from nap_core.study.synthetic_files import as_image, sheet, told
 
@@ -265,3 +267,19 @@ def test_an_image_is_named_by_id_or_number(study: Study, digits, largest: int) -
     assert wish(image=5).parametrisation == "fourier"
     with pytest.raises(UnknownNameError, match="No image 'x'"):
         wish(image="x")
+
+
+def test_what_is_kept_is_found_by_what_it_is_for(study: Study, digits, largest: int) -> None:
+    made = [
+        synthetic.synthetic(study, digits, quick(largest, parametrisation=way, mode=mode))
+        for way, mode in (("pixel", "prototype"), ("linear", "prototype"), ("fourier", "exaggerate"))
+    ]
+    found = kept_images(study, LAYER, pattern=largest)
+    told = [(one.wish.mode, one.wish.parametrisation) for one in found]
+    assert (
+        told.index(("prototype", "linear")) < told.index(("prototype", "pixel")) < told.index(("exaggerate", "fourier"))
+    )
+    again = next(one for one in found if one.wish == made[1].wish)
+    np.testing.assert_array_equal(again.images.picture, made[1].images.picture)
+    assert kept_images(study, LAYER, unit=largest) == []
+    assert kept_images(study, LAYER, RECIPES["published"], pattern=largest) == []
