@@ -16,7 +16,7 @@ from nap_core.configs import ClusterConfig
 from nap_core.errors import ConfigError, UnknownNameError
 from nap_core.explain.autoencoder import FEWEST_IMAGES, Training, generator, train_generator, usual_training
 from nap_core.explain.canvas import Canvas, ImageStatistics, image_statistics
-from nap_core.explain.check import Check, Target, check, logit_target, pattern_target, unit_target
+from nap_core.explain.check import Check, Target, check, compared, logit_target, pattern_target, unit_target
 from nap_core.explain.maximize import USUAL_STEPS, FeatureImage, Moment, feature_image, maximize
 from nap_core.explain.parametrisations import Generator, from_linear_prior, linear_prior
 from nap_core.explain.recipes import Bench, ascent
@@ -328,6 +328,12 @@ def made_of(study: Study, table: Bench, wish: Wish, images: FeatureImage, config
         activations.unit,
     )
     return Made(wish, images, told, _shown(study, wish, target, config))
+
+
+def way_likeness(study: Study, network: Network, made: Sequence[Made]) -> NDArray[np.float64]:
+    """Return [set, set] how alike sets of synthetic images are as pictures; see `compared`."""
+    reference = Reference(_facts(study, network).arrays["small"])
+    return compared({str(n): one.images.picture for n, one in enumerate(made)}, reference)
 
 
 def target_of(study: Study, space: PatternSpace, wish: Wish) -> Target:

@@ -18,6 +18,7 @@ from nap_core.study.notes import Note
 from nap_core.types import NOISE, Patterns
 from nap_core.ui.badges import badges, known_stability
 from nap_core.ui.gallery import chip, pattern_title
+from nap_core.ui.looks import kept_looks, offer_looks
 from nap_core.ui.notes import notes_of
 from nap_core.ui.pattern_cards import pattern_cards
 
@@ -142,7 +143,12 @@ def cards(study: Study, patterns: Patterns, config: ClusterConfig) -> None:
     page = min(st.pagination(pages, key=f"cards-{patterns.layer}"), pages) if pages > 1 else 1
     shown = numbers[(page - 1) * CARDS_PER_PAGE : page * CARDS_PER_PAGE]
     sure = badges(study, patterns, config)
-    chosen = pattern_cards(study, patterns, shown, notes, sure, key=f"cards-of-{study.folder.name}-{patterns.layer}")
+    there = kept_looks(study, patterns.layer, config)
+    if there is not None and there.asked and not there.kept:
+        offer_looks(patterns.layer, key="cards-looks")
+    made = there.kept if there is not None else {}
+    key = f"cards-of-{study.folder.name}-{patterns.layer}"
+    chosen = pattern_cards(study, patterns, shown, notes, sure, made, key=key)
     if chosen is not None:
         open_pattern(chosen)
         st.rerun()

@@ -42,7 +42,7 @@ def pick_right(left: Side) -> Side:
     """Let the reader choose, in the sidebar, what stands on the right; all of it is kept in the address."""
     with st.sidebar.container(border=True):
         st.markdown("**Compare with**")
-        name, title = _pick_study()
+        name, title = pick_study()
         try:
             study = opened_study(name)
         except NapError as error:
@@ -59,7 +59,8 @@ def pick_right(left: Side) -> Side:
     return Side(study, title, layer, RECIPES.get(str(recipe), left.config))
 
 
-def _pick_study() -> tuple[str, str]:
+def pick_study() -> tuple[str, str]:
+    """Let the reader choose what stands on the right: a demo or one of the latest studies; return name and title."""
     studies, current = recent_studies(), chosen_study()
     kept = st.session_state.setdefault(_RIGHT, {})
     asked = st.query_params.get("right")

@@ -30,23 +30,29 @@ from nap_core.ui.widgets import show_progress
 if TYPE_CHECKING:
     from nap_core.inputs.models import Network
 
-VIEWS = ("made images", "units", "places", "firmness")
+GLANCE, MADE, WAYS_VIEW = "at a glance", "made images", "compare"
+VIEWS = (GLANCE, MADE, WAYS_VIEW, "units", "places", "firmness")
+"""Views of a pattern; a unit or a class has the first three."""
 CHANCE = 0.11
 """Agreement of two maps that have nothing to do with each other."""
 _AMPLIFIED = 8
 
 
-def pick_view() -> str:
-    """Let the reader choose what to see of a pattern."""
+def pick_view(what: str) -> str:
+    """Let the reader choose what to see of a pattern, a unit or a class."""
+    views = VIEWS if what == "pattern" else VIEWS[:3]
+    if st.session_state.get("look-view") not in (None, *views):
+        st.session_state["look-view"] = views[0]
     view = st.segmented_control(
         "Show",
-        VIEWS,
-        default=VIEWS[0],
+        views,
+        default=views[0],
         required=True,
         key="look-view",
         bind="query-params",
         label_visibility="collapsed",
-        help="Made images; the units that make the pattern; the places in its images that count; what moves it.",
+        help="All at a glance; pictures made your way; ways side by side; the units that make the pattern; the places "
+        "in its images that count; how little moves it.",
     )
     return str(view)
 
@@ -114,7 +120,11 @@ def places(study: Study, network: Network, layer: str, pattern: int, config: Clu
         found = pattern_places(study, network, layer, pattern, config)
     picture = framed_pictures(study, network, found.image)
     st.markdown("##### What counts for the pattern", help="These parts add up to the pattern's score exactly.")
-    _overlays(picture, found.maps.map)
+    average, weight = picture.mean(axis=0), found.mean / max(float(found.mean.max()), 1e-12)
+    largest = np.maximum(found.maps.map.max(axis=(1, 2), keepdims=True), 1e-12)
+    made = [overlay(average, weight), *map(overlay, picture, found.maps.map / largest)]
+    captions = [f"<b>mean of these {len(picture)}</b>", *("" for _ in picture)]
+    st.html(image_figures(made, captions, 140))
     share = found.maps.map.sum() / max(1e-12, np.abs(found.maps.contribution).sum())
     st.caption(
         f"Coloured places speak for the pattern, {share:.0%} of all that is said for or against it. The map adds up to "
@@ -143,6 +153,11 @@ def _overlays(picture: Float, maps: Float, size: int = 140) -> None:
 
 def firmness(study: Study, network: Network, layer: str, pattern: int, config: ClusterConfig) -> None:
     """Show how little change moves members out of a pattern, or into another one, and when their class changes."""
+    st.markdown(
+        "How little must change in a picture before this layer no longer counts it to the pattern? Every value of the "
+        "picture, from 0 to 255, is moved by at most a few steps, each in the direction that helps most: the smallest "
+        "change that does it, mostly too small to see."
+    )
     n_patterns = study.patterns(layer, config).n_patterns
     other = st.number_input(
         "Into pattern", 0, max(0, n_patterns - 1), None, placeholder="any other", key="look-into", width=200
@@ -155,16 +170,18 @@ def firmness(study: Study, network: Network, layer: str, pattern: int, config: C
         )
     space.empty()
     st.markdown("\n\n".join(firmness_words(told, into)))
-    levels = [f"{round(level * 255)} of 255" for level in told.level.tolist()]
+    levels = [f"at most {round(level * 255)} of 255" for level in told.level.tolist()]
     changed = told.prediction[:, 1:] != told.prediction[:, :1]
     table = {
-        "largest change": levels,
+        "change of any value": levels,
         "left the pattern" if into == NOISE else "in the other pattern": told.moved.mean(axis=0).tolist(),
-        "another class": changed.mean(axis=0).tolist(),
+        "seen as another class": changed.mean(axis=0).tolist(),
     }
     percent = st.column_config.ProgressColumn(format="percent", min_value=0, max_value=1)
     st.dataframe(table, hide_index=True, column_config=dict.fromkeys(list(table)[1:], percent))
     real = framed_pictures(study, network, image[:6])
+    if not told.moved.any():
+        return
     st.markdown("##### Before")
     st.html(figures(real, [""] * len(real), 96))
     st.markdown("##### After the smallest change that moves it")
@@ -187,8 +204,9 @@ def firmness_words(told: Robustness, into: int) -> list[str]:
     ]
     if (told.prediction[:, 0] != NOISE).any():
         before = int((told.class_radius < told.radius).sum())
-        after = int((told.class_radius > told.radius).sum())
+        after = n - before - int(((told.class_radius == told.radius) & np.isfinite(told.radius)).sum())
         said.append(
-            f"On the way the network's class changed before the pattern in {before}, after it or not at all in {after}."
+            f"Does the answer change with it? In {before} of {n} the network's class changed at a smaller change than "
+            f"the pattern, in {n - before - after} at the same, in {after} at a larger one or not at all."
         )
     return said

@@ -9,6 +9,7 @@ import numpy as np
 import streamlit as st
 from numpy.typing import NDArray
 
+from nap_core.configs import ClusterConfig
 from nap_core.export import predicted
 from nap_core.flow_figures import node_name, part_name, ribbon_words
 from nap_core.flow_statistics import RibbonStatistics
@@ -19,6 +20,7 @@ from nap_core.study.answers import misclassified
 from nap_core.types import Int
 from nap_core.ui.flow_filters import follow_pattern, unfold
 from nap_core.ui.grid import paged_pictures
+from nap_core.ui.looks import along_flow
 from nap_core.ui.panels import class_word, class_words, in_common
 from nap_core.ui.resources import go_to
 
@@ -67,7 +69,14 @@ def nothing_clicked() -> None:
     )
 
 
-def answer(study: Study, chart: FlowChart, statistics: RibbonStatistics, part: tuple[str, int], key: str) -> None:
+def answer(
+    study: Study,
+    chart: FlowChart,
+    statistics: RibbonStatistics,
+    part: tuple[str, int],
+    config: ClusterConfig,
+    key: str,
+) -> None:
     """Show the images of a bar or a ribbon, what is said of them, and where to go from there."""
     kind, index = part
     images = chart.node_members(index) if kind == "node" else chart.ribbon_members(index)
@@ -78,6 +87,7 @@ def answer(study: Study, chart: FlowChart, statistics: RibbonStatistics, part: t
     if kind == "node":
         _ways(study, chart, index)
     _next_steps(study, chart, kind, index)
+    along_flow(study, config, chart, images)
     key = f"{key}-{kind}-{index}"
     common = st.expander("What they have in common", key="flow-common", on_change="rerun")
     if common.open:

@@ -44,6 +44,7 @@ class DrawnFlow:
     statistics: RibbonStatistics
     classes: Classes | None
     headline: str
+    config: ClusterConfig
 
 
 @st.cache_resource(show_spinner="Laying out the flow", max_entries=64)
@@ -63,7 +64,7 @@ def _drawn(key: str, _study: Study, _config: ClusterConfig, _choice: FlowChoice,
         classes = Classes(majority(chart, _study.target), [class_word(name) for name in names])
     last = chain[-1].assigned if _choice.assigned else chain[-1].label
     headline = _headline(chart, _followed, last, _study)
-    return DrawnFlow(key, chart, ribbon_statistics(chart), classes, headline)
+    return DrawnFlow(key, chart, ribbon_statistics(chart), classes, headline, _config)
 
 
 def drawn_flow(study: Study, config: ClusterConfig, choice: FlowChoice, followed: Followed) -> DrawnFlow:
@@ -128,7 +129,7 @@ def clickable_flow(study: Study, drawn: DrawnFlow, *, by_class: bool) -> None:
         if part is None:
             nothing_clicked()
         else:
-            answer(study, chart, drawn.statistics, part, key)
+            answer(study, chart, drawn.statistics, part, drawn.config, key)
 
 
 @st.cache_resource(show_spinner=False, max_entries=32)

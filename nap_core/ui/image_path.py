@@ -23,6 +23,7 @@ from nap_core.types import NOISE, Float, Int
 from nap_core.ui.flow_filters import follow_pattern, show_layers
 from nap_core.ui.gallery import open_image, pattern_title, picture_data
 from nap_core.ui.image_words import UNKNOWN, companies, leaving
+from nap_core.ui.looks import kept_looks, look_data, offer_looks
 from nap_core.ui.map_panel import point_at
 from nap_core.ui.notes import called
 
@@ -57,13 +58,21 @@ def path_strip(study: Study, followed: Followed, config: ClusterConfig) -> None:
     layers = [_card(study, followed, n, kept[n], n == left, config) for n in range(len(kept))]
     result = _path(
         key=f"path-{study.folder.name}",
-        data={"layers": layers},
+        data={"layers": layers, "looks": any(layer["look"] for layer in layers)},
         on_pattern_change=lambda: None,
         on_image_change=lambda: None,
         on_place_change=lambda: None,
+        on_look_change=lambda: None,
     )
+    if not any(layer["look"] for layer in layers) and any(step.label != NOISE for step in followed.steps):
+        last = max((step for step in followed.steps if step.label != NOISE), key=followed.steps.index)
+        if kept_looks(study, last.layer, config) is not None:
+            offer_looks(last.layer, key="path-looks")
     if (image := result.get("image")) is not None:
         open_image(study, int(image))
+    if (look := result.get("look")) is not None:
+        address = {"layer": str(look["layer"]), "look-for": "pattern", "look-pattern": str(int(look["pattern"]))}
+        st.switch_page("pages/maximize.py", query_params=address)
     if (chosen := result.get("pattern")) is not None:
         address = {"layer": chosen["layer"], "pattern": str(int(chosen["pattern"]))}
         st.switch_page("pages/patterns.py", query_params=address)
@@ -105,6 +114,7 @@ def _card(
         "medoid": None if step.medoid == NOISE else picture_data(study, step.medoid),
         "medoidLabel": "stands for its pattern" if step.label != NOISE else f"nearest is pattern {step.assigned}",
         "medoidHelp": "The real image nearest to all others of the pattern (medoid).",
+        "look": _look(study, step, config),
         "near": [
             picture_data(study, image)
             | {
@@ -114,6 +124,13 @@ def _card(
             for image, far in pairs
         ],
     }
+
+
+def _look(study: Study, step: Step, config: ClusterConfig) -> dict[str, Any] | None:
+    """Return what the picture's pattern looks for, where it is kept."""
+    there = kept_looks(study, step.layer, config)
+    look = there.kept.get(step.label) if there else None
+    return look_data(study, look) if look else None
 
 
 def _size(step: Step, company: int, names: Sequence[str]) -> str:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import base64
 import io
 import json
+import math
 import time
 from collections.abc import Callable
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import streamlit as st
@@ -16,7 +16,7 @@ from nap_core.configs import ClusterConfig
 from nap_core.errors import NapError
 from nap_core.explain.maximize import PREVIEW_STEPS, USUAL_STEPS, Moment
 from nap_core.explain.recipes import Bench, ascent
-from nap_core.explain.wishes import PATTERN_MODES, UNIT_MODES, WAYS, Wish, usual_way
+from nap_core.explain.wishes import LARGEST_DIVERSITY, PATTERN_MODES, UNIT_MODES, WAYS, Wish, usual_way
 from nap_core.explain.words import words
 from nap_core.study import Study
 from nap_core.study.framing import study_canvas
@@ -32,6 +32,7 @@ from nap_core.study.synthetic import (
 from nap_core.study.synthetic_files import as_image, sheet, told
 from nap_core.types import Progress
 from nap_core.ui.grid import picture_grid
+from nap_core.ui.looks import ALL, LIGHTS
 from nap_core.ui.resources import show_error
 from nap_core.ui.widgets import show_progress
 
@@ -44,11 +45,6 @@ LENGTHS = {"preview": PREVIEW_STEPS, "usual": USUAL_STEPS, "long": 4 * USUAL_STE
 QUICK = 32
 """Longest side in pixels up to which a generator is trained in less time than a reader waits."""
 _STOPPED = "stopped-images"
-_LIGHTS = {
-    "green": ("#2e8b57", "reached, like real images"),
-    "amber": ("#c58a12", "reached, unlike real images"),
-    "red": ("#c0362c", "not reached"),
-}
 _STYLE = """<style>
 .nap-made{display:flex;flex-wrap:wrap;gap:12px;margin:2px 0 6px}
 .nap-made figure{margin:0;width:var(--nap-size)}
@@ -59,14 +55,15 @@ _STYLE = """<style>
 
 
 def pick_target(study: Study, layer: str, config: ClusterConfig) -> tuple[str, int]:
-    """Let the reader choose a pattern, a unit or a class; return which kind, and its number."""
+    """Let the reader choose a pattern, a unit, a class or all patterns; return which kind, and its number."""
     n_patterns = study.patterns(layer, config).n_patterns
     kinds = (["pattern"] if n_patterns else []) + ["unit"] + (["class"] if study.predictions is not None else [])
+    kinds += [ALL] if n_patterns and study.about["model"] else []
     with st.container(horizontal=True, vertical_alignment="bottom"):
         what = st.segmented_control(
             "Look for", kinds, default=kinds[0], required=True, key="look-for", bind="query-params"
         )
-        return str(what), _pick_number(study, layer, str(what), n_patterns)
+        return str(what), 0 if what == ALL else _pick_number(study, layer, str(what), n_patterns)
 
 
 def pick_wish(study: Study, network: Network, layer: str, config: ClusterConfig, what: str, number: int) -> Wish | None:
@@ -118,6 +115,13 @@ def _pick_mode(
             "Start from the most typical image of pattern", 0, n_patterns - 1, start, key="look-start", width=300
         )
         found["image"] = int(study.patterns(layer, config).medoid[int(source)])
+    if mode == "token":
+        shape = next(info.output_shape for info in study.layers if info.name == layer)
+        last = max(0, math.prod(shape[:-1]) - 1)
+        about = "0 is the class token where the network has one."
+        found["token"] = int(
+            st.number_input(f"Token, 0 to {last}", 0, last, 0, key="look-token", help=about, width=180)
+        )
     return found
 
 
@@ -151,7 +155,18 @@ def _pick_making(study: Study, network: Network, mode: str) -> dict[str, Any]:
     left.caption(WAYS[str(way)][1])
     length = middle.selectbox("Steps", list(LENGTHS), index=1, format_func=lambda name: f"{name}, {LENGTHS[name]}")
     n_seeds = right.number_input("Seeds", 1, 6, 3, help="One image each; what they share is what the layer asks for.")
-    return {"parametrisation": str(way), "n_steps": LENGTHS[str(length)], "seeds": range(int(n_seeds))}
+    asked = {"parametrisation": str(way), "n_steps": LENGTHS[str(length)], "seeds": range(int(n_seeds))}
+    return asked | _pick_more(int(n_seeds))
+
+
+def _pick_more(n_seeds: int) -> dict[str, Any]:
+    _, left, right = st.columns([2, 1, 1])
+    octaves = left.number_input(
+        "Octaves", 1, 6, 1, help="Begin with the coarse, then double the detail so many times; 1 is all at once."
+    )
+    about = "Keeps the seeds' images apart from each other: the weight of unlike textures beside what is asked."
+    diversity = right.number_input("Diversity", 0.0, LARGEST_DIVERSITY, 0.0, 0.5, help=about, disabled=n_seeds < 2)
+    return {"n_octaves": int(octaves), "diversity": float(diversity) if n_seeds > 1 else 0.0}
 
 
 def made_images(study: Study, network: Network, wish: Wish, config: ClusterConfig) -> Made | None:
@@ -188,8 +203,8 @@ def _made(study: Study, network: Network, wish: Wish, config: ClusterConfig, key
         network,
         wish,
         config,
-        progress=_bar("Steps"),
-        training=_bar("Training the generator"),
+        progress=bar("Steps"),
+        training=bar("Training the generator"),
         watch=_growing(wish, picture, key),
         after=after,
     )
@@ -197,7 +212,7 @@ def _made(study: Study, network: Network, wish: Wish, config: ClusterConfig, key
     return made
 
 
-def _bar(step: str) -> Progress:
+def bar(step: str) -> Progress:
     """Return a progress whose bar appears with its first report."""
     bars: list[Progress] = []
 
@@ -225,7 +240,7 @@ def _growing(wish: Wish, space: Any, key: str) -> Callable[[Bench, Moment], bool
 def show_made(study: Study, made: Made) -> None:
     """Show synthetic images beside real ones, and what speaks for and against them."""
     left, right = st.columns(2, gap="large")
-    lights = [_LIGHTS[light] for light in made.check.light]
+    lights = [LIGHTS[light] for light in made.check.light]
     captions = [
         f'<i style="background:{color}"></i>seed {seed}: {text}'
         for seed, (color, text) in zip(made.images.seed, lights, strict=True)
@@ -286,51 +301,3 @@ def image_figures(images: list[Image.Image], captions: list[str], size: int) -> 
             f'<figure><img src="{source}" alt="made image {number}"><figcaption>{caption}</figcaption></figure>'
         )
     return f'{_STYLE}<div class="nap-made" style="--nap-size:{size}px">{"".join(made)}</div>'
-
-
-def compare_ways(study: Study, network: Network, wish: Wish, config: ClusterConfig) -> None:
-    """Show the same question in the other ways and modes that were made already, and offer to make the rest."""
-    others = _others(study, network, wish)
-    ready = {name: other for name, other in others.items() if has_images(study, network, other, config)}
-    missing = {name: other for name, other in others.items() if name not in ready}
-    st.markdown(
-        "##### The same in other ways",
-        help="Images that agree over ways of making them show the layer; those that do not show the way.",
-    )
-    for name, other in ready.items():
-        made = synthetic(study, network, other, config)
-        counts = {light: made.check.light.count(light) for light in _LIGHTS if light in made.check.light}
-        said = "; ".join(f"{n} {_LIGHTS[light][1]}" for light, n in counts.items())
-        left, right = st.columns([1, 2], vertical_alignment="center")
-        left.markdown(f"**{name}**  \n{said}")
-        right.html(figures(made.images.picture, [""] * len(made.images.seed), 96))
-    if missing and st.button(f"Make {len(missing)} more: {', '.join(missing)}", key="make-more"):
-        space = st.empty()
-        with space.container():
-            problems = _make_all(study, network, missing, config)
-        space.empty()
-        for problem in problems:
-            show_error(problem)
-        if not problems:
-            st.rerun()
-
-
-def _others(study: Study, network: Network, wish: Wish) -> dict[str, Wish]:
-    """Return title → the same wish over the other parametrisations; an edit has only its own."""
-    if wish.mode == "edit":
-        return {}
-    is_generated = usual_way(study_canvas(study, network).size, study.n_images) == "generator"
-    ways = [way for way in WAYS if way != wish.parametrisation and (way != "generator" or is_generated)]
-    return {WAYS[way][0]: replace(wish, parametrisation=way) for way in ways}
-
-
-def _make_all(study: Study, network: Network, wishes: dict[str, Wish], config: ClusterConfig) -> list[NapError]:
-    """Make images one wish after the other; return what went wrong with some."""
-    problems = []
-    for name, wish in wishes.items():
-        try:
-            training = _bar("Training the generator")
-            synthetic(study, network, wish, config, progress=_bar(name), training=training)
-        except NapError as error:
-            problems.append(error)
-    return problems

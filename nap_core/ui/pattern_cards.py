@@ -12,9 +12,11 @@ import streamlit as st
 
 from nap_core.palette import pattern_color
 from nap_core.study import Study
+from nap_core.study.looks import Look
 from nap_core.study.notes import Note
-from nap_core.types import NOISE, Patterns
+from nap_core.types import NOISE, Int, Patterns
 from nap_core.ui.gallery import is_wrong, open_image, pattern_title, picture_data
+from nap_core.ui.looks import look_data, source, where_picture
 from nap_core.ui.panels import class_words, representatives
 
 _PARTS = Path(__file__).parent / "components"
@@ -36,7 +38,9 @@ class Badge:
     kind: str = ""  # "good", "doubtful", "bad" or plain
 
 
-def _card(study: Study, patterns: Patterns, number: int, note: Note, badges: Sequence[Badge]) -> dict[str, Any]:
+def _card(
+    study: Study, patterns: Patterns, number: int, note: Note, badges: Sequence[Badge], look: Look | None
+) -> dict[str, Any]:
     members = patterns.members(number)
     wrong = sum(is_wrong(study, int(i)) for i in members)
     title = pattern_title(number, note.name)
@@ -53,7 +57,13 @@ def _card(study: Study, patterns: Patterns, number: int, note: Note, badges: Seq
         "pictures": [picture_data(study, image) for image in representatives(patterns, number, PICTURES)],
         "spark": [] if number == NOISE else np.histogram(probability, 20, (0, 1))[0].tolist(),
         "about": f"{title}: all its {len(members)} images",
+        "look": _look(study, look, members) if look else None,
     }
+
+
+def _look(study: Study, look: Look, members: Int) -> dict[str, Any]:
+    where = where_picture(study, look, members)
+    return look_data(study, look) | {"where": source(where) if where else ""}
 
 
 def pattern_cards(
@@ -62,12 +72,22 @@ def pattern_cards(
     numbers: Sequence[int],
     notes: Mapping[int, Note],
     badges: Mapping[int, Sequence[Badge]],
+    looks: Mapping[int, Look],
     *,
     key: str,
 ) -> int | None:
     """Show patterns (or the noise) as cards; return the one just opened. A click on a picture opens its page."""
-    shown = [_card(study, patterns, n, notes.get(n, Note()), badges.get(n, ())) for n in numbers]
-    result = _cards(key=key, data={"cards": shown}, on_opened_change=lambda: None, on_image_change=lambda: None)
+    shown = [_card(study, patterns, n, notes.get(n, Note()), badges.get(n, ()), looks.get(n)) for n in numbers]
+    result = _cards(
+        key=key,
+        data={"cards": shown},
+        on_opened_change=lambda: None,
+        on_image_change=lambda: None,
+        on_look_change=lambda: None,
+    )
+    if (pattern := result.get("look")) is not None:
+        address = {"layer": patterns.layer, "look-for": "pattern", "look-pattern": str(int(pattern))}
+        st.switch_page("pages/maximize.py", query_params=address)
     if (image := result.get("image")) is not None:
         open_image(study, int(image))
     opened: int | None = result.get("opened")

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import json
+import shutil
 from pathlib import Path
 
 import numpy as np
 from streamlit.testing.v1 import AppTest
 
-from nap_core.study import Study
+from nap_core.study import Study, looks
+from nap_core.ui.ways_panel import counterpart
 
 PAGE = str(Path(__file__).resolve().parents[2] / "pages" / "maximize.py")
 
 
 def opened(study: str = "digits", **address: str) -> AppTest:
+    address.setdefault("look_view", "made images")
     test = AppTest.from_file(PAGE, default_timeout=120)
     test.session_state["study"] = study
     for name, value in address.items():
@@ -46,12 +50,78 @@ def test_a_pattern_is_made_and_checked():
     assert [button.label for button in again.button if button.key == "make"] == ["Make these images"]  # the usual way
 
 
-def test_what_is_there_is_shown_at_once_and_the_same_in_other_ways():
+def test_at_a_glance_real_images_stand_at_once_and_lead_to_making():
+    test = opened(layer="stage3", look_pattern="3", look_view="at a glance")
+    assert not test.exception
+    assert "Its most typical images" in texts(test)
+    assert "By its units" in texts(test)
+    assert "torch" not in texts(test)
+    test.button(key="to-make").click().run()
+    assert test.segmented_control(key="look-view").value == "made images"
+    test = opened(layer="stage3", look_for="unit", look_unit="2", look_view="at a glance")
+    assert "Images that drive it most" in texts(test)
+    assert "By patterns" in texts(test)
+    test = opened(layer="logits", look_for="class", look_view="at a glance")
+    assert "Surest of this class" in texts(test)
+
+
+def test_ways_and_studies_stand_side_by_side():
     test = make(opened(layer="features", look_pattern="1"))
-    more = test.button(key="make-more")
-    assert "Pixels" in more.label
+    test.segmented_control(key="look-view").set_value("compare").run()
+    assert not test.exception
+    assert "**Prototype · Linear prior** (64 steps, 3 seeds)" in texts(test)
+    assert "The same images in another model" in texts(test)
+    test.pills[0].set_value(["Pixels"]).run()
+    test.button(key="make-more").click().run()
+    assert not test.exception
+    assert "**Prototype · Pixels**" in texts(test)
+    assert "Likeness as pictures" in texts(test)
+
+
+def test_a_pattern_finds_its_counterpart_elsewhere():
+    shapes, clean = Study.demo("shapes"), Study.demo("shapes_clean")
+    found, shared, of = counterpart(shapes, "features", shapes.config, 2, clean, "features")
+    inside = shapes.patterns("features").label == 2
+    there = clean.patterns("features").label
+    assert of == inside.sum()
+    assert shared == (there[inside] == found).sum() > 0
+    again, n, size = counterpart(shapes, "features", shapes.config, 2, shapes, "features")
+    assert (again, n, size) == (2, of, of)
+    assert counterpart(shapes, "features", shapes.config, 2, Study.demo("digits"), "features") == (-1, 0, 0)
+
+
+def test_all_patterns_of_a_layer(tmp_path, monkeypatch):
+    monkeypatch.setattr(looks, "FEWEST_MEMBERS", 150)
+    folder = tmp_path / "digits"
+    shutil.copytree(Study.demo("digits").folder, folder)
+    for about in (folder / "results").glob("??/*/about.json"):
+        if json.loads(about.read_text())["kind"] == "looks":
+            shutil.rmtree(about.parent)
+    test = opened(str(folder), layer="stage3", look_for="all patterns")
+    assert not test.exception
+    assert "none has its picture yet" in texts(test)
+    test.button(key="make-looks").click().run()
+    assert not test.exception
+    assert "have their picture (generator)" in texts(test)
+    assert not [button for button in test.button if button.key == "make-looks"]
+    pattern = looks.looks(Study.open(folder), "stage3").asked[0]
+    test = opened(str(folder), layer="stage3", look_pattern=str(pattern), look_view="at a glance")
+    assert "made for this pattern" in bodies(test)
+    assert "where it counts" in bodies(test)
+    assert f"Reached pattern {pattern} of stage3" in texts(test)
+
+
+def test_one_token_octaves_and_images_apart():
+    test = opened(layer="stage3", look_for="unit", look_unit="2")
+    for box in test.number_input:
+        if box.label == "Octaves":
+            box.set_value(2)
+        if box.label == "Diversity":
+            box.set_value(1.0)
     make(test, "fourier")
-    assert "**Linear prior**" in texts(test)
+    assert not test.exception
+    test.segmented_control(key="look-view").set_value("compare").run()
+    assert "Everywhere · Fourier · 2 octaves · diversity 1" in texts(test)
 
 
 def test_a_unit_and_a_class():

@@ -2,6 +2,7 @@
 export default function ({ data, parentElement, setTriggerValue }) {
   const root = parentElement.querySelector(".path");
   const drawn = JSON.stringify(data.layers);
+  root.classList.toggle("looked", data.looks);
   if (root.drawn === drawn) return;
   root.drawn = drawn;
   root.replaceChildren(...data.layers.map(card));
@@ -31,7 +32,9 @@ export default function ({ data, parentElement, setTriggerValue }) {
     const frame = made("div", "medoid");
     if (medoid)
       frame.append(Object.assign(made("span", "label", step.medoidLabel), { title: step.medoidHelp }), picture(medoid, color));
-    element.append(rail, facts, frame, nearest(near), places(layer));
+    element.append(rail, facts, frame);
+    if (data.looks) element.append(lookedFor(step));
+    element.append(nearest(near), places(layer));
     return element;
   }
 
@@ -42,6 +45,19 @@ export default function ({ data, parentElement, setTriggerValue }) {
     filled.style.background = color;
     track.append(filled);
     element.append(made("span", "", label), made("span", "", said), track);
+    return element;
+  }
+
+  // Made for the network, no real picture: a dot with the light of its check stands with it.
+  function lookedFor({ layer, pattern, look }) {
+    const element = made("div", "look");
+    if (!look) return element;
+    const light = made("i", ""), label = Object.assign(made("span", "label"), { title: look.help });
+    light.style.background = look.color;
+    label.append(light, made("span", "", "looks for"));
+    const open = button("", "", look.help, () => setTriggerValue("look", { layer, pattern }));
+    open.append(Object.assign(made("img", ""), { src: look.source, alt: `made for this pattern: ${look.said}`, loading: "lazy" }));
+    element.append(label, open);
     return element;
   }
 

@@ -12,7 +12,7 @@ export default function ({ data, parentElement, setTriggerValue }) {
     return element;
   }
 
-  function card({ number, title, color, share, words, lines, badges, pictures, spark, about }) {
+  function card({ number, title, color, share, words, lines, badges, pictures, spark, about, look }) {
     const element = made("article", number < 0 ? "noise" : "");
     const open = made("button", "open");
     open.setAttribute("aria-label", about);
@@ -24,7 +24,9 @@ export default function ({ data, parentElement, setTriggerValue }) {
     for (const { text, help, kind } of badges) head.append(Object.assign(made("em", kind, text), { title: help }));
     const row = made("div", "row");
     row.append(...pictures.map(picture));
-    element.append(open, head, row, made("p", "", words));
+    element.append(open, head, row);
+    if (look) element.append(lookedFor(look, number));
+    element.append(made("p", "", words));
     if (spark.length) element.append(histogram(spark, color));
     for (const line of lines) element.append(made("p", "quiet", line));
     return element;
@@ -35,6 +37,19 @@ export default function ({ data, parentElement, setTriggerValue }) {
     element.title = said ? `${name} · ${said}` : name;
     element.onclick = () => setTriggerValue("image", image);
     if (source) element.append(Object.assign(made("img", ""), { src: source, alt: name, loading: "lazy" }));
+    return element;
+  }
+
+  // What the pattern looks for is no real picture, so it stands apart from those, with the light of its check.
+  function lookedFor({ source, where, color, said, help }, number) {
+    const element = Object.assign(made("button", "look"), { title: help });
+    element.onclick = () => setTriggerValue("look", number);
+    element.append(Object.assign(made("img", ""), { src: source, alt: "made for this pattern", loading: "lazy" }));
+    if (where) element.append(Object.assign(made("img", ""), { src: where, alt: "where in the image", loading: "lazy" }));
+    const light = made("i", ""), text = made("span", "");
+    light.style.background = color;
+    text.append(made("b", "", where ? "Looks for this, here" : "Looks for this"), light, made("span", "", said));
+    element.append(text);
     return element;
   }
 
