@@ -118,6 +118,12 @@ def places(study: Study, network: Network, layer: str, pattern: int, config: Clu
         return
     with st.spinner("Looking for places"):
         found = pattern_places(study, network, layer, pattern, config)
+    if not found.maps.map.any():
+        st.info(
+            "No place in its images speaks for this pattern: it is what they lack. Its units answer less than usual, "
+            "and what is missing is nowhere in particular. *Units* tells which they are."
+        )
+        return
     picture = framed_pictures(study, network, found.image)
     st.markdown("##### What counts for the pattern", help="These parts add up to the pattern's score exactly.")
     average, weight = picture.mean(axis=0), found.mean / max(float(found.mean.max()), 1e-12)
@@ -174,10 +180,10 @@ def firmness(study: Study, network: Network, layer: str, pattern: int, config: C
     changed = told.prediction[:, 1:] != told.prediction[:, :1]
     table = {
         "change of any value": levels,
-        "left the pattern" if into == NOISE else "in the other pattern": told.moved.mean(axis=0).tolist(),
-        "seen as another class": changed.mean(axis=0).tolist(),
+        "left the pattern" if into == NOISE else "in the other pattern": (100 * told.moved.mean(axis=0)).tolist(),
+        "seen as another class": (100 * changed.mean(axis=0)).tolist(),
     }
-    percent = st.column_config.ProgressColumn(format="percent", min_value=0, max_value=1)
+    percent = st.column_config.ProgressColumn(format="%.0f%%", min_value=0, max_value=100)
     st.dataframe(table, hide_index=True, column_config=dict.fromkeys(list(table)[1:], percent))
     real = framed_pictures(study, network, image[:6])
     if not told.moved.any():

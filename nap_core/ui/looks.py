@@ -77,8 +77,8 @@ def source(picture: Image.Image) -> str:
 
 
 def where_picture(study: Study, look: Look, members: Int) -> Image.Image | None:
-    """Return where a pattern's score comes from, over the mean of some of its members; None where it has no places."""
-    if look.places is None or not study.has_pictures:
+    """Return where a pattern's score comes from, over the mean of some members; None where no place speaks for it."""
+    if look.places is None or not look.places.any() or not study.has_pictures:
         return None
     some = members[:_AVERAGED]
     thumbs = [Image.open(io.BytesIO(study.thumbnail(int(image)))).convert("L").resize((64, 64)) for image in some]

@@ -10,10 +10,12 @@ import streamlit as st
 
 from nap_core.configs import ClusterConfig
 from nap_core.errors import NapError
+from nap_core.explain.check import Check
 from nap_core.explain.wishes import PATTERN_MODES, UNIT_MODES, WAYS, Wish, usual_way
 from nap_core.explain.words import words
 from nap_core.study import Study
 from nap_core.study.framing import study_canvas
+from nap_core.study.looks import Look
 from nap_core.study.synthetic import Made, synthetic, way_likeness, wish_for
 from nap_core.types import NOISE, Int
 from nap_core.ui.compare_choice import pick_study
@@ -43,7 +45,12 @@ def compare_ways(study: Study, layer: str, config: ClusterConfig, what: str, num
     pictures(study, real_images(study, layer, config, what, number)[:6], size=_SIZE)
     for one in made:
         _set(study, one)
-    if not made:
+    look = _look(study, layer, config, number) if what == "pattern" and not made else None
+    if look is not None:
+        st.markdown("**Prototype**, as kept for all patterns", help=_told(study, look))
+        st.html(figure_row([(source(shown(look.picture)), light_html(look), "made for this pattern")], _SIZE))
+        _warn(study, look.check)
+    elif not made:
         st.caption("No set of images is kept of this yet.")
     if is_at_hand(study):
         network = network_of(study)
@@ -61,8 +68,21 @@ def _set(study: Study, made: Made) -> None:
     steps = f"{made.n_steps} steps, {len(made.images.seed)} seed{'s' if len(made.images.seed) > 1 else ''}"
     st.markdown(f"**{way_words(made)}** ({steps})", help=sentences)
     st.html(figure_row([made_figure(made, n) for n in range(min(_SEEDS, len(made.images.seed)))], _SIZE))
-    if made.check.is_suspicious:
-        st.warning(words(made.check, study.prediction_names)[-1], icon=":material/warning:")
+    _warn(study, made.check)
+
+
+def _warn(study: Study, check: Check) -> None:
+    if check.is_suspicious:
+        st.warning(words(check, study.prediction_names)[-1], icon=":material/warning:")
+
+
+def _look(study: Study, layer: str, config: ClusterConfig, pattern: int) -> Look | None:
+    there = kept_looks(study, layer, config)
+    return there.kept.get(pattern) if there else None
+
+
+def _told(study: Study, look: Look) -> str:
+    return " ".join(words(look.check, study.prediction_names))
 
 
 def _agreement(study: Study, network: Network, made: list[Made]) -> str:
@@ -182,12 +202,10 @@ def counterpart(
 def _side(study: Study, layer: str, config: ClusterConfig, pattern: int, title: str) -> None:
     st.markdown(f"**{title}**")
     patterns = study.patterns(layer, config)
-    there = kept_looks(study, layer, config)
-    look = there.kept.get(pattern) if there else None
+    look = _look(study, layer, config, pattern)
     if look is not None:
         st.html(figure_row([(source(shown(look.picture)), light_html(look), "made for this pattern")], 140))
-        if look.check.is_suspicious:
-            st.warning(words(look.check, study.prediction_names)[-1], icon=":material/warning:")
+        _warn(study, look.check)
     made = [] if look else kept_of(study, layer, config, "pattern", pattern)
     if made:
         st.html(figure_row([made_figure(made[0], 0)], 140))
