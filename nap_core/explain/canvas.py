@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -129,16 +130,18 @@ def _colour(centred: NDArray[np.float64]) -> NDArray[np.float64]:
     return found
 
 
-def falling(size: Sequence[int]) -> NDArray[np.float64]:
+@cache
+def falling(size: tuple[int, ...]) -> NDArray[np.float64]:
     """Return max(f, 1 / longest side)^-1 for every frequency of a real transform of `size`; cycles per place."""
     axes = [np.fft.fftfreq(side) for side in size[:-1]] + [np.fft.rfftfreq(size[-1])]
     frequency = np.sqrt(sum(axis**2 for axis in np.meshgrid(*axes, indexing="ij")))
     found: NDArray[np.float64] = 1 / np.maximum(frequency, 1 / max(size))
+    found.flags.writeable = False
     return found
 
 
 def no_statistics(shape: Sequence[int]) -> ImageStatistics:
     """Return what stands for data that is not known: grey, independent channels, a spectrum that falls with 1/f."""
-    fall = falling(shape[1:])
+    fall = falling(tuple(shape[1:]))
     spectrum = np.broadcast_to(0.1 * fall, (shape[0], *fall.shape))
     return ImageStatistics(np.zeros(tuple(shape)), np.eye(shape[0]), spectrum)

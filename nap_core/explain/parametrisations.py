@@ -155,9 +155,10 @@ class Fourier(_ByAdam):
     def _coloured(self, plain: Tensor) -> Tensor:
         import torch
 
-        colour = _tensor(self.statistics.colour, plain)
         base = _tensor(self.statistics.mean, plain) if self.base is None else _logit(self.base).to(plain)
-        return (base + torch.einsum("ij,nj...->ni...", colour, plain)).sigmoid()
+        if self.shape[0] > 1:
+            plain = torch.einsum("ij,nj...->ni...", _tensor(self.statistics.colour, plain), plain)
+        return (base + plain).sigmoid()
 
 
 @dataclass(frozen=True, eq=False)

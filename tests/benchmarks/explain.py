@@ -6,8 +6,8 @@ is named; at most N patterns of a layer, evenly taken by number; only patterns o
 the members that have it; *pure* is the same over patterns of which nine members in ten have it. *nn*: median distance
 to the nearest real input over the usual one. *green*, *suspicious*: what the check says. Seconds are of all
 processors together, per image.
-``--only figures | causes | engine`` runs one part: these figures; units ablated and grafted; the engine beside a
-published recipe and over the depth of the networks.
+``--only figures | causes | previews | engine`` runs one part: these figures; units ablated and grafted; how long one
+waits for an image; the engine beside a published recipe and over the depth of the networks.
 """
 
 from __future__ import annotations
@@ -22,9 +22,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from nap_core.explain.maximize import PREVIEW_STEPS, USUAL_STEPS, maximize
+from nap_core.explain.recipes import ascent
 from nap_core.study import Study
 from nap_core.study.evidence import pattern_causes, pattern_rule
-from nap_core.study.synthetic import Made, study_generator, synthetic, wish_for
+from nap_core.study.prototypes import prototypes
+from nap_core.study.synthetic import Made, bench, study_generator, wish_for
 from tests.benchmarks.cases import SHARED, photo_study
 from tests.benchmarks.engine import against_recipe, by_depth
 
@@ -135,14 +138,10 @@ def tallies(name: str, way: str, most: int) -> Iterator[tuple[str, Tally]]:
         study_generator(study, network, way)
         print(f"{name}: the {way} took {time.process_time() - began:.0f} CPU s", file=sys.stderr, flush=True)
     for layer in source.layers:
-        made, seconds = [], 0.0
-        for pattern in asked(study, layer, most):
-            wish = wish_for(study, network, layer, pattern=pattern, parametrisation=way)
-            began = time.process_time()
-            made.append(synthetic(study, network, wish))
-            seconds += time.process_time() - began
+        chosen, began = asked(study, layer, most), time.process_time()
+        made = list(prototypes(study, network, layer, chosen, parametrisation=way))
         if made:
-            yield layer, Tally(made, seconds)
+            yield layer, Tally(made, time.process_time() - began)
 
 
 def figures(names: list[str], ways: list[str] | None, most: int) -> None:
@@ -185,8 +184,8 @@ def causal(names: list[str], most: int) -> None:
 
 def engine(names: list[str], most: int) -> None:
     """The published recipe beside the engine, and units by depth."""
-    print("\n| layer | unit | recipe | engine | ratio | recipe, s | engine, s |")
-    print("|---|---|---|---|---|---|---|")
+    print("\n| layer | unit | recipe | engine | ratio | recipe, s | engine, s | ratio |")
+    print("|---|---|---|---|---|---|---|---|")
     for name in names:
         study, network = SOURCES[name].make(SOURCES[name].layers)
         layer = next(info.name for info in reversed(study.layers) if info.kind != "vector")
@@ -204,17 +203,42 @@ def engine(names: list[str], most: int) -> None:
                 print(row, flush=True)
 
 
+def previews(names: list[str], most: int) -> None:
+    """Wall seconds until a preview of one image is there, and until the three usual ones are, an image."""
+    import torch
+
+    print(f"\nOn {torch.get_num_threads()} processors:\n")
+    print("| data | layer | pattern | preview, s | whole, s an image |")
+    print("|---|---|---|---|---|")
+    for name in names:
+        study, network = SOURCES[name].make(SOURCES[name].layers)
+        layer, way = SOURCES[name].layers[-1], SOURCES[name].ways[0]
+        table = bench(study, network, layer)
+        for pattern in asked(study, layer, min(most, 3)):
+            taken = []
+            for n_steps, seeds in ((PREVIEW_STEPS, (0,)), (USUAL_STEPS, (0, 1, 2))):
+                wish = wish_for(
+                    study, network, layer, pattern=pattern, parametrisation=way, n_steps=n_steps, seeds=seeds
+                )
+                run, began = ascent(table, wish), time.perf_counter()
+                maximize(run)
+                taken.append((time.perf_counter() - began) / len(seeds))
+            print(f"| {name} | {layer} | {pattern} | {taken[0]:.1f} | {taken[1]:.1f} |", flush=True)
+
+
 def main(arguments: list[str]) -> None:
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks explain")
     parser.add_argument("sources", nargs="*", help=", ".join(SOURCES))
     parser.add_argument("--most", type=int, default=1000, help="patterns of a layer")
     parser.add_argument("--ways", nargs="+", help="parametrisations; those of the source when absent")
-    parser.add_argument("--only", choices=("figures", "causes", "engine"), help="one of the three parts")
+    parser.add_argument("--only", choices=("figures", "causes", "previews", "engine"), help="one part")
     options = parser.parse_args(arguments)
     names = options.sources or [name for name in SOURCES if name in ("digits", "shapes") or SHARED.is_dir()]
     if options.only in (None, "figures"):
         figures(names, options.ways, options.most)
     if options.only in (None, "causes"):
         causal(names, options.most)
+    if options.only in (None, "previews"):
+        previews(names, options.most)
     if options.only in (None, "engine"):
         engine(names, min(options.most, 8))
