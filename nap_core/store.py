@@ -13,6 +13,7 @@ import shutil
 import tempfile
 import threading
 import warnings
+import zipfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -104,6 +105,26 @@ class Draft:
     def commit(self, n_done: int, **state: Any) -> None:
         """Declare the first `n_done` rows finished; call after the tables were flushed."""
         write_json(self.folder / "draft.json", {"n_done": n_done, **state})
+
+    def snapshot(self, arrays: Mapping[str, NDArray[Any]]) -> None:
+        """Keep small arrays in place of those kept before, whole or not at all."""
+        with _room(self.folder):
+            self.folder.mkdir(parents=True, exist_ok=True)
+            scratch = self.folder / f".{os.getpid()}.{threading.get_ident()}.npz"
+            np.savez(scratch, allow_pickle=False, **arrays)
+            scratch.replace(self.folder / "snapshot.npz")
+
+    def last_snapshot(self) -> dict[str, NDArray[Any]]:
+        """Return what `snapshot` kept last; nothing where there is none."""
+        try:
+            with np.load(self.folder / "snapshot.npz", allow_pickle=False) as kept:
+                return dict(kept)
+        except (OSError, ValueError, zipfile.BadZipFile):
+            return {}
+
+    def discard(self) -> None:
+        """Remove the draft."""
+        shutil.rmtree(self.folder, ignore_errors=True)
 
 
 class Store:

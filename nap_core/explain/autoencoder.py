@@ -12,7 +12,7 @@ Nguyen et al.: Synthesizing the preferred inputs for neurons in neural networks 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -95,6 +95,10 @@ def _decoder(shape: tuple[int, ...], n_codes: int) -> nn.Sequential:
     return nn.Sequential(*steps, nn.Sigmoid())
 
 
+Keep = Callable[[dict[str, NDArray[Any]]], None]
+_KEPT_EVERY = 100  # steps
+
+
 def train_generator(
     network: Network,
     canvas: Canvas,
@@ -103,6 +107,8 @@ def train_generator(
     training: Training,
     *,
     progress: Progress | None = None,
+    keep: Keep | None = None,
+    after: Mapping[str, NDArray[Any]] | None = None,
 ) -> dict[str, NDArray[Any]]:
     """Return the weights of the decoder, by name, and ``codes`` [image, code] of the pictures.
 
@@ -112,6 +118,10 @@ def train_generator(
         What the network says there is to be kept; their units' means over places are compared.
     pictures
         [image, channel, height, width] in [0, 1].
+    keep
+        Called now and then with all that is needed to go on.
+    after
+        What `keep` was given last in a run of the same training that was broken off; it ends in the same weights.
 
     Raises
     ------
@@ -127,53 +137,103 @@ def train_generator(
     data = torch.from_numpy(np.array(pictures, np.float32))
     with torch.random.fork_rng(devices=[]), torch.enable_grad():
         torch.manual_seed(training.seed)
-        encoder, decoder = _encoder(canvas.shape, training.n_codes), _decoder(canvas.shape, training.n_codes)
+        pair = _Pair(canvas.shape, training)
+        if after:
+            pair.restore(after)
         with reading(network, [layer.name for layer in layers], canvas) as read:
 
             def says(picture: Tensor) -> list[Tensor]:
                 raw = read(picture).raw
                 return [places(raw[layer.name], layer.kind).mean(2) for layer in layers]
 
-            with torch.no_grad():
-                parts = [says(part) for part in torch.split(data, training.batch_size)]
-            wanted = [torch.cat(rows) for rows in zip(*parts, strict=True)]
-            _fit(encoder, decoder, says, wanted, data, training, progress)
+            pair.fit(says, data, progress, keep)
         with torch.no_grad():
-            codes = torch.cat([encoder.eval()(part) for part in torch.split(data, training.batch_size)])
-    weights = {name: value.detach().numpy().copy() for name, value in decoder.state_dict().items()}
+            codes = torch.cat([pair.encoder.eval()(part) for part in torch.split(data, training.batch_size)])
+    weights = {name: value.detach().numpy().copy() for name, value in pair.decoder.state_dict().items()}
     return weights | {CODES: codes.numpy()}
 
 
-def _fit(
-    encoder: nn.Sequential,
-    decoder: nn.Sequential,
-    says: Callable[[Tensor], list[Tensor]],
-    wanted: list[Tensor],
-    data: Tensor,
-    training: Training,
-    progress: Progress | None,
-) -> None:
-    import torch
+class _Pair:
+    """Encoder and decoder while they are trained."""
 
-    parameters = [*encoder.parameters(), *decoder.parameters()]
-    adam = torch.optim.Adam(parameters, lr=training.rate)
-    falling = torch.optim.lr_scheduler.OneCycleLR(adam, training.rate, total_steps=training.n_steps)
-    spread = data.var(0).mean().clamp_min(1e-6)
-    spreads = [rows.var(0).mean().clamp_min(1e-6) for rows in wanted]
-    for step in range(training.n_steps):
-        number = torch.randperm(len(data))[: training.batch_size]
-        chosen = data[number]
-        code = encoder(chosen)
-        copy = decoder(code + _NOISE * torch.randn_like(code))
-        loss = ((copy - chosen) ** 2).mean() / spread
-        for came, there, scale in zip(says(copy), wanted, spreads, strict=True):
-            loss = loss + training.network_weight * ((came - there[number]) ** 2).mean() / scale
-        adam.zero_grad()
+    def __init__(self, shape: tuple[int, ...], training: Training) -> None:
+        import torch
+
+        self.training, self.n_done = training, 0
+        self.encoder, self.decoder = _encoder(shape, training.n_codes), _decoder(shape, training.n_codes)
+        self.adam = torch.optim.Adam([*self.encoder.parameters(), *self.decoder.parameters()], lr=training.rate)
+        self.falling = torch.optim.lr_scheduler.OneCycleLR(self.adam, training.rate, total_steps=training.n_steps)
+
+    def fit(
+        self,
+        says: Callable[[Tensor], list[Tensor]],
+        data: Tensor,
+        progress: Progress | None,
+        keep: Keep | None,
+    ) -> None:
+        import torch
+
+        with torch.no_grad():
+            parts = [says(part) for part in torch.split(data, self.training.batch_size)]
+        wanted = [torch.cat(rows) for rows in zip(*parts, strict=True)]
+        spreads = [rows.var(0).mean().clamp_min(1e-6) for rows in (data.flatten(1), *wanted)]
+        while self.n_done < self.training.n_steps:
+            number = torch.randperm(len(data))[: self.training.batch_size]
+            self._step(says, data[number], [rows[number] for rows in wanted], spreads)
+            self.n_done += 1
+            if keep and self.n_done % _KEPT_EVERY == 0:
+                keep(self.state())
+            if progress:
+                progress(self.n_done, self.training.n_steps)
+
+    def _step(
+        self, says: Callable[[Tensor], list[Tensor]], chosen: Tensor, wanted: list[Tensor], spreads: list[Tensor]
+    ) -> None:
+        import torch
+
+        code = self.encoder(chosen)
+        copy = self.decoder(code + _NOISE * torch.randn_like(code))
+        loss = ((copy - chosen) ** 2).mean() / spreads[0]
+        for came, there, spread in zip(says(copy), wanted, spreads[1:], strict=True):
+            loss = loss + self.training.network_weight * ((came - there) ** 2).mean() / spread
+        self.adam.zero_grad()
         torch.autograd.backward(loss)
-        adam.step()
-        falling.step()
-        if progress:
-            progress(step + 1, training.n_steps)
+        self.adam.step()
+        self.falling.step()
+
+    def _modules(self) -> dict[str, nn.Sequential]:
+        return {"encoder": self.encoder, "decoder": self.decoder}
+
+    def state(self) -> dict[str, NDArray[Any]]:
+        """Return weights, Adam's running means, its rates, and where torch's random generator is."""
+        import torch
+
+        found: dict[str, NDArray[Any]] = {"n_done": np.array(self.n_done), "random": torch.get_rng_state().numpy()}
+        for name, module in self._modules().items():
+            found |= {f"{name} {part}": value.numpy() for part, value in module.state_dict().items()}
+        told = self.adam.state_dict()
+        for number, means in told["state"].items():
+            found |= {f"adam {number} {part}": value.numpy() for part, value in means.items()}
+        group = told["param_groups"][0]
+        return found | {"rates": np.array([group["lr"], *group["betas"]])}
+
+    def restore(self, state: Mapping[str, NDArray[Any]]) -> None:
+        """Go on where `state` was taken."""
+        import torch
+
+        tensors = {name: torch.from_numpy(np.array(value)) for name, value in state.items()}
+        self.n_done = int(state["n_done"])
+        for name, module in self._modules().items():
+            module.load_state_dict({part: tensors[f"{name} {part}"] for part in module.state_dict()})
+        told = self.adam.state_dict()
+        rate, *betas = (float(value) for value in state["rates"])
+        told["param_groups"][0] |= {"lr": rate, "betas": tuple(betas)}
+        parts = ("step", "exp_avg", "exp_avg_sq")
+        numbers = told["param_groups"][0]["params"]
+        told["state"] = {number: {part: tensors[f"adam {number} {part}"] for part in parts} for number in numbers}
+        self.adam.load_state_dict(told)
+        self.falling.load_state_dict(self.falling.state_dict() | {"last_epoch": self.n_done})
+        torch.set_rng_state(tensors["random"])
 
 
 def generator(shape: tuple[int, ...], n_codes: int, weights: dict[str, NDArray[Any]]) -> Generator:

@@ -95,6 +95,8 @@ def _sample(study: Study, most: int) -> NDArray[Any]:
 def study_generator(study: Study, network: Network, name: str, progress: Progress | None = None) -> Generator:
     """Return the auto-encoder trained on the study's images (``generator``) or their ``linear`` prior.
 
+    A training that is broken off, by an error or by `progress`, goes on near where it was when it is asked for again.
+
     Raises
     ------
     ConfigError
@@ -111,12 +113,16 @@ def study_generator(study: Study, network: Network, name: str, progress: Progres
     training = usual_training(there.size)
     layers = [layer for layer in study.layers if layer.kind != "unreadable"]
 
+    key = _generator_key(study, network, training)
+    draft = study.store.draft(key)
+
     def trained() -> dict[str, NDArray[Any]]:
         pictures = framed_pictures(study, network, np.arange(study.n_images))
-        return train_generator(network, there, layers, pictures, training, progress=progress)
+        keep, after = draft.snapshot, draft.last_snapshot()
+        return train_generator(network, there, layers, pictures, training, progress=progress, keep=keep, after=after)
 
-    key = _generator_key(study, network, training)
     entry = study.store.compute(key, trained, kind="generator", training=asdict(training))
+    draft.discard()
     return generator(there.shape, training.n_codes, entry.arrays)
 
 

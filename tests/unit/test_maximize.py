@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -9,11 +11,19 @@ from torch import Tensor, nn
 
 from nap_core.activations.layers import list_layers
 from nap_core.errors import ConfigError, SilentUnitError, UnknownNameError
-from nap_core.explain import objectives
+from nap_core.explain import autoencoder, objectives
 from nap_core.explain.autoencoder import Training, generator, train_generator
 from nap_core.explain.canvas import Canvas, canvas, falling, image_statistics, no_statistics
 from nap_core.explain.maximize import Ascent, Plan, maximize
-from nap_core.explain.parametrisations import Fourier, Maco, Pixel, from_linear_prior, linear_prior, parametrisation
+from nap_core.explain.parametrisations import (
+    PULL,
+    Fourier,
+    Maco,
+    Pixel,
+    from_linear_prior,
+    linear_prior,
+    parametrisation,
+)
 from nap_core.explain.transforms import Transforms, octave, suggested
 from nap_core.inputs.models import Network, network
 from nap_core.inputs.preprocessing import Preprocessing
@@ -272,6 +282,39 @@ def test_a_generator_makes_pictures_like_the_data_and_keeps_its_weights() -> Non
     assert found.picture.shape == (2, 1, 8, 8)
     assert all(torch.equal(a, b) for a, b in zip(before, par.module.state_dict().values(), strict=True))
     assert not any(parameter.requires_grad for parameter in par.module.parameters())
+
+
+def test_a_training_that_was_broken_off_ends_in_the_same_weights(monkeypatch) -> None:
+    monkeypatch.setattr(autoencoder, "_KEPT_EVERY", 4)
+    pictures = np.random.default_rng(0).uniform(size=(70, 1, 7, 6)).astype(np.float32)
+    net, there = made(Small), blank((1, 7, 6))
+    asked = (net, there, [layer(net, "conv", (1, 7, 6))], pictures, Training(n_codes=5, n_steps=14, batch_size=16))
+    whole, kept = train_generator(*asked), []
+
+    def stop(done: int, total: int) -> None:
+        if done == 10:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        train_generator(*asked, progress=stop, keep=lambda state: kept.append({n: a.copy() for n, a in state.items()}))
+    assert [int(state["n_done"]) for state in kept] == [4, 8]
+    told = []
+    again = train_generator(*asked, progress=lambda *now: told.append(now), after=kept[-1])
+    assert told[0] == (9, 14)
+    assert all(np.array_equal(whole[name], again[name]) for name in whole)
+
+
+def test_images_of_a_pattern_start_at_its_most_typical_members() -> None:
+    codes = torch.zeros(12, 2)
+    codes[:6] = torch.tensor([[1.0, 1], [1.1, 1], [1, 1.1], [0.9, 1], [1, 0.9], [3, 3]])
+    par = replace(from_linear_prior((1, 2, 2), np.zeros(4, np.float32), np.ones((2, 4), np.float32)), codes=codes)
+    home = par.at_home([np.arange(6), np.arange(6, 12)])
+    start = home.start([torch.Generator().manual_seed(seed) for seed in (0, 1, 0, 1)])
+    assert (start[:2] - 1).abs().max() < 0.2
+    assert start[2:].abs().max() < 0.1
+    flat = torch.zeros(4, 2)
+    torch.testing.assert_close(home.moved(flat, flat, 1.0)[:2], flat[:2] + PULL * home.homes[0].mean(0))
+    assert par.homes == ()
 
 
 def test_the_published_rule_of_the_generator() -> None:

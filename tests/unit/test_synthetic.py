@@ -162,6 +162,24 @@ def test_a_class(study: Study, digits) -> None:
     assert (study.predictions.prediction[made.exemplar] == 4).all()
 
 
+def test_a_training_that_was_broken_off_goes_on(study: Study, digits, monkeypatch) -> None:
+    monkeypatch.setattr(synthetic, "usual_training", lambda size: Training(n_codes=4, n_steps=104, batch_size=8))
+    told = []
+
+    def stop(done: int, total: int) -> None:
+        told.append(done)
+        if done == 102:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        synthetic.study_generator(study, digits, "generator", stop)
+    assert not synthetic.has_generator(study, digits)
+    synthetic.study_generator(study, digits, "generator", lambda done, total: told.append(done))
+    assert told[102:] == [101, 102, 103, 104]
+    assert synthetic.has_generator(study, digits)
+    assert not list((study.folder / "results" / "drafts").glob("*"))
+
+
 def test_what_was_made_is_kept(study: Study, digits, largest: int) -> None:
     wish = quick(largest, mode="exaggerate")
     assert not synthetic.has_images(study, digits, wish)
