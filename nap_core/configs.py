@@ -86,7 +86,7 @@ RECIPES: dict[str, ClusterConfig] = {
         row_l2=True,
         hierarchy="communities",
         n_neighbors=15,
-        min_cluster_size=5,
+        min_cluster_size=4,
         min_samples=1,
         cluster_selection_method="eom",
     ),

@@ -1,4 +1,8 @@
-"""The most probable pattern of an image that is in none: what its nearest members say. Never a membership."""
+"""The most probable pattern of an image that is in none: what its nearest members say. Never a membership.
+
+Where communities were looked for, an image's own ties say it: they were what put the members together. The nearest
+members are asked where no tie leads to a pattern, and where density made the patterns.
+"""
 
 from __future__ import annotations
 
@@ -49,8 +53,9 @@ def assign(
     probability: NDArray[Any],
     metric: str = "euclidean",
     n_nearest: int = N_NEAREST,
+    share: NDArray[Any] | None = None,
 ) -> tuple[Int, Float]:
-    """Give every noise image the pattern of its nearest members.
+    """Give every noise image the pattern that most of its ties lead to, or that of its nearest members.
 
     Parameters
     ----------
@@ -58,15 +63,24 @@ def assign(
         [image, feature] the space in which "near" is meant.
     label, probability
         [image] of the clustering; members keep both.
+    share
+        [noise image, pattern] of the image's ties, where there are ties.
 
     Returns
     -------
     assigned, assigned_probability
-        [image] pattern and share of its neighbours' votes in [0, 1]; `NOISE` and 0 where no pattern exists.
+        [image] pattern and share of its neighbours' votes, or of its ties to any pattern, in [0, 1]; `NOISE` and 0
+        where no pattern exists.
     """
-    assigned, share = label.astype(np.int32), probability.astype(np.float32)
+    assigned, sure = label.astype(np.int32), probability.astype(np.float32)
     noise, member = np.flatnonzero(label == NOISE), np.flatnonzero(label != NOISE)
+    if share is not None and len(member):
+        all_ties = share.sum(axis=1)
+        is_tied = all_ties > 0
+        assigned[noise[is_tied]] = share[is_tied].argmax(axis=1)
+        sure[noise[is_tied]] = share[is_tied].max(axis=1) / all_ties[is_tied]
+        noise = noise[~is_tied]
     if len(noise) and len(member):
         near, distance = nearest_among(values, noise, member, n_nearest, metric)
-        assigned[noise], share[noise] = votes(label[near], distance)
-    return assigned, share
+        assigned[noise], sure[noise] = votes(label[near], distance)
+    return assigned, sure

@@ -28,7 +28,7 @@ from nap_core.geometry.reduction import reduce
 from nap_core.geometry.scaling import scale
 from nap_core.geometry.spanning_tree import spanning_tree, with_copies
 from nap_core.patterns.assign import assign
-from nap_core.patterns.communities import communities_of_tree, lambda_of
+from nap_core.patterns.communities import communities_of_tree, lambda_of, shares
 from nap_core.patterns.cutting import Clusters, clusters_of_tree
 from nap_core.patterns.exemplars import core, exemplars, medoids
 from nap_core.types import NOISE, Activations, CondensedTree, Float, Int, Patterns
@@ -131,6 +131,14 @@ def _along_a_line(found: Clusters, scaled: Float) -> tuple[Int, Index]:
     return number[found.label], order
 
 
+def _shares_of_noise(graph: Any, group: Index, label: Int) -> NDArray[Any] | None:
+    """Return [noise image, pattern] the share of an image's ties to each pattern; None without ties."""
+    if graph is None:
+        return None
+    first = np.unique(group, return_index=True)[1]
+    return shares(graph[group[label == NOISE]], label[first], int(label.max(initial=NOISE)) + 1)
+
+
 def _undo(order: Index, tree: CondensedTree) -> CondensedTree:
     """Name the tree's images as they came."""
     child = np.where(tree.child < len(order), order[np.minimum(tree.child, len(order) - 1)], tree.child)
@@ -170,7 +178,9 @@ def find_patterns(activations: Activations, config: ClusterConfig = RECIPES["cov
     place = places[group]
     medoid = medoids(place, label, config.metric)
     exemplar, exemplar_pattern = exemplars(found.tree, label) if graph is None else core(graph, group, label)
-    assigned, assigned_probability = assign(place, label, found.probability, config.metric)
+    assigned, assigned_probability = assign(
+        place, label, found.probability, config.metric, share=_shares_of_noise(graph, group, label)
+    )
     back = np.argsort(order)
     return Patterns(
         layer=activations.layer,

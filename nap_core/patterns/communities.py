@@ -6,6 +6,10 @@ far below a tenth of chance the ties between two groups are does not count. A gr
 together last `WHOLE` times as long; on an even spread, which looks alike at every resolution, nothing else would tell
 where to stop.
 
+One layer's groups mostly live at like resolutions, so they are selected twice. The first time tells which share of the
+images is in a lasting group at each resolution; the second time life counts by that share, and parts are taken where
+they last longer than the whole. A group that lasts where little else does then no longer hides those inside it.
+
 The tree joins greedily, so its images then vote: each goes to the pattern that most of its ties lead to, three times.
 An image with less than `LEAST_SHARE` of its ties to one pattern is in none. The tree that is returned holds the images
 where the vote put them.
@@ -32,7 +36,7 @@ FINENESS = 10.0
 """Groups with less than a tenth of chance between them are apart; how much less does not count."""
 
 WHOLE = 1.4
-"""How many times as long as the whole its parts must last together."""
+"""How many times as long as the whole its parts must last together, before the layer's resolutions are known."""
 
 LEAST_SHARE = 0.3
 """Least share of an image's ties that leads to its pattern."""
@@ -48,7 +52,7 @@ def lambda_of(resolution: Table) -> Table:
     return found
 
 
-def lasting(tree: CondensedTree, stability: dict[int, float], method: str) -> list[int]:
+def lasting(tree: CondensedTree, stability: dict[int, float], method: str, whole_if: float = WHOLE) -> list[int]:
     """Return the clusters that are patterns, ascending; never the root.
 
     Parameters
@@ -57,6 +61,8 @@ def lasting(tree: CondensedTree, stability: dict[int, float], method: str) -> li
         Cluster → excess of mass, as hdbscan computes it.
     method
         ``eom``: the most lasting ones. ``leaf``: those that never split.
+    whole_if
+        A cluster is kept whole unless its parts together are more than so many times as stable.
     """
     root = int(tree.parent.min())
     parts: dict[int, list[int]] = {}
@@ -67,7 +73,7 @@ def lasting(tree: CondensedTree, stability: dict[int, float], method: str) -> li
     whole = {root: False}
     for cluster in sorted((child for children in parts.values() for child in children), reverse=True):
         together = sum(best[part] for part in parts.get(cluster, []))
-        whole[cluster] = cluster not in parts or (method == "eom" and together <= WHOLE * stability[cluster])
+        whole[cluster] = cluster not in parts or (method == "eom" and together <= whole_if * stability[cluster])
         best[cluster] = stability[cluster] if whole[cluster] else together
     chosen, waiting = [], [root]
     while waiting:
@@ -77,6 +83,46 @@ def lasting(tree: CondensedTree, stability: dict[int, float], method: str) -> li
         else:
             waiting.extend(parts.get(cluster, []))
     return sorted(chosen)
+
+
+def _born(tree: CondensedTree) -> Table:
+    """Return for each row of the tree the lambda at which its parent begins; 0 for the root."""
+    first = int(tree.parent.min())
+    birth = np.zeros(int(max(tree.parent.max(), tree.child.max())) - first + 1)
+    cluster = tree.child >= first
+    birth[tree.child[cluster] - first] = tree.lambda_val[cluster]
+    return birth[tree.parent - first]
+
+
+def _below(at: Table, event: Table, weight: Table) -> Table:
+    """Return for each `at` the weighted sum of min(at, event)."""
+    order = np.argsort(event, kind="stable")
+    event, weight = event[order], weight[order]
+    passed = np.searchsorted(event, at, side="right")
+    so_far = np.append(0.0, np.cumsum(weight * event))[passed]
+    found: Table = so_far + at * (weight.sum() - np.append(0.0, np.cumsum(weight)))[passed]
+    return found
+
+
+def by_usual_resolution(tree: CondensedTree, clusters: list[int]) -> dict[int, float]:
+    """Return the stability of every cluster where a span of lambda counts by how many images `clusters` hold there."""
+    born, left, size = _born(tree), tree.lambda_val.astype(np.float64), tree.child_size.astype(np.float64)
+    held = np.isin(tree.parent, clusters)
+
+    def usual(at: Table) -> Table:
+        return _below(at, left[held], size[held]) - _below(at, born[held], size[held])
+
+    lives = size * (usual(left) - usual(born))
+    numbers, row = np.unique(tree.parent, return_inverse=True)
+    return dict(zip(numbers.tolist(), np.bincount(row, weights=lives).tolist(), strict=True))
+
+
+def selected(tree: CondensedTree, stability: dict[int, float], method: str) -> list[int]:
+    """Return the clusters that are patterns, ascending, as the module's text says."""
+    clusters = lasting(tree, stability, method)
+    if method == "leaf" or not clusters:
+        return clusters
+    return lasting(tree, by_usual_resolution(tree, clusters), method, 1.0)
 
 
 def cluster_of(tree: CondensedTree, clusters: list[int], n_images: int) -> Int:
@@ -187,7 +233,7 @@ def communities_of_tree(
     table = condensed_tree(edge, weight, min_cluster_size)
     tree = as_record(table)
     stability = {int(cluster): float(value) for cluster, value in compute_stability(table).items()}
-    clusters = lasting(tree, stability, method)
+    clusters = selected(tree, stability, method)
     before = cluster_of(tree, clusters, len(group))
     _, first, count = np.unique(group, return_index=True, return_counts=True)
     at_place, share = vote(graph, before[first], count, len(clusters), min_cluster_size)

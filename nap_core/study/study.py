@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from nap_core.inputs.images import ImageSet
     from nap_core.inputs.models import Network
 
-PATTERNS_VERSION = 1  # raised when the meaning of stored patterns changes
+PATTERNS_VERSION = 2  # raised when the meaning of stored patterns changes
 SUMMARY_VERSION = 1
 _TREE = [field.name for field in fields(CondensedTree)]
 _PATTERN_ARRAYS = [field.name for field in fields(Patterns) if field.name not in ("layer", "tree")]

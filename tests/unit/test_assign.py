@@ -6,7 +6,9 @@ import numpy as np
 
 from nap_core.patterns.agreement import adjusted_mutual_information, class_counts, purity
 from nap_core.patterns.assign import assign, votes
-from nap_core.types import NOISE
+from nap_core.patterns.clustering import find_patterns
+from nap_core.types import NOISE, Activations
+from tests.benchmarks.planted import planted
 
 
 def two_groups() -> tuple[np.ndarray, np.ndarray]:
@@ -24,6 +26,25 @@ def test_noise_goes_to_the_group_it_lies_in_and_members_stay():
     np.testing.assert_array_equal(assigned, np.repeat([0, 1], 30))
     np.testing.assert_allclose(share[label != NOISE], 0.7)
     np.testing.assert_allclose(share[label == NOISE], 1.0)
+
+
+def test_ties_say_more_than_distances_and_without_ties_the_nearest_are_asked():
+    values, label = two_groups()
+    assigned, share = assign(values, label, np.zeros(60), share=np.array([[0.1, 0.3], [0.0, 0.0]]))
+    assert assigned[[5, 40]].tolist() == [1, 1]
+    np.testing.assert_allclose(share[[5, 40]], [0.75, 1.0])
+
+
+def test_strays_of_a_planted_layer_go_where_most_of_their_ties_lead_in_any_order():
+    made = planted(64, 10, 500, background=0.2)
+    order = np.random.default_rng(0).permutation(500)
+    rows = [Activations("layer", "none", values, np.arange(64)) for values in (made.values, made.values[order])]
+    one, other = (find_patterns(row) for row in rows)
+    np.testing.assert_array_equal(one.assigned[order], other.assigned)
+    np.testing.assert_allclose(one.assigned_probability[order], other.assigned_probability)
+    noise = one.label == NOISE
+    assert noise.any()
+    assert (one.assigned[noise] != NOISE).all() and (one.assigned_probability[noise] > 0).all()
 
 
 def test_without_any_pattern_nothing_is_assigned():

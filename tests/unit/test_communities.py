@@ -12,7 +12,7 @@ from sklearn.metrics import adjusted_mutual_info_score
 from nap_core.configs import RECIPES
 from nap_core.geometry.communities import community_tree, evened, neighbor_graph
 from nap_core.patterns.clustering import find_patterns
-from nap_core.patterns.communities import lambda_of, lasting, shares, vote
+from nap_core.patterns.communities import by_usual_resolution, lambda_of, lasting, selected, shares, vote
 from nap_core.patterns.exemplars import selected_clusters
 from nap_core.patterns.space import cluster_space, cut, labels_of, tree_of
 from nap_core.types import NOISE, Activations, CondensedTree
@@ -94,6 +94,39 @@ def test_a_group_stays_whole_unless_its_parts_last_much_longer():
     assert lasting(tree, {9: 0, 10: 1, 11: 5, 12: 3, 13: 3}, "eom") == [10, 11]
     assert lasting(tree, {9: 0, 10: 1, 11: 5, 12: 4, 13: 4}, "eom") == [10, 12, 13]
     assert lasting(tree, {9: 0, 10: 1, 11: 5, 12: 3, 13: 3}, "leaf") == [10, 12, 13]
+
+
+def lone_and_fine() -> tuple[CondensedTree, dict[int, float]]:
+    """Root 30; 31 holds 10 images and lasts long at low resolution, its parts 33 and 34 shorter, where 32's do."""
+    rows = [(30, 31, 1.0, 10), (30, 32, 1.0, 20), (31, 33, 3.2, 5), (31, 34, 3.2, 5), (32, 35, 2.0, 10)]
+    rows += [(32, 36, 2.0, 10), *((33 + image // 5, image, 5.9, 1) for image in range(10))]
+    rows += [(35 + image // 20, image, 8.0, 1) for image in range(10, 30)]
+    parent, child, at, size = (np.array(column) for column in zip(*rows, strict=True))
+    tree = CondensedTree(parent, child, at, size)
+    born = {31: 1.0, 32: 1.0, 33: 3.2, 34: 3.2, 35: 2.0, 36: 2.0, 30: 0.0}
+    stability = {cluster: float(((at - born[cluster]) * size)[parent == cluster].sum()) for cluster in born}
+    return tree, stability
+
+
+def test_life_counts_by_how_many_images_are_in_lasting_groups_at_that_resolution():
+    tree, _ = lone_and_fine()
+    at = np.linspace(0, 9, 90_001)
+    held = 10 * ((at >= 1) & (at < 3.2)) + 20 * ((at >= 2) & (at < 8))
+    found = by_usual_resolution(tree, [31, 35, 36])
+
+    def between(first: float, last: float) -> float:
+        return float(held[(at >= first) & (at < last)].sum() * (at[1] - at[0]))
+
+    np.testing.assert_allclose(found[31], 10 * between(1, 3.2), rtol=1e-3)
+    np.testing.assert_allclose(found[33], 5 * between(3.2, 5.9), rtol=1e-3)
+    np.testing.assert_allclose(found[35], 10 * between(2, 8), rtol=1e-3)
+
+
+def test_a_group_that_lasts_where_little_else_does_no_longer_hides_its_parts():
+    tree, stability = lone_and_fine()
+    assert lasting(tree, stability, "eom") == [31, 35, 36]
+    assert selected(tree, stability, "eom") == [33, 34, 35, 36]
+    assert selected(tree, stability, "leaf") == [33, 34, 35, 36]
 
 
 def test_images_go_where_their_ties_lead_and_strays_to_no_pattern():
