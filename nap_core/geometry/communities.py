@@ -64,9 +64,30 @@ def _ties(near: Index, distance: Float) -> Any:
     return (one_way + other_way - one_way.multiply(other_way)).tocsr()
 
 
-def neighbor_graph(values: NDArray[Any], n_neighbors: int, metric: str = "euclidean", *, angle: bool = True) -> Any:
+def tied(near: Index, distance: Float) -> Any:
     """Return the ties between rows, a symmetric sparse matrix [row, row] with numbers in (0, 1] and nothing on the
     diagonal.
+
+    Parameters
+    ----------
+    near, distance
+        [row, neighbour] the nearest of each row, nearest first.
+    """
+    from scipy.sparse import eye_array
+
+    ties = _ties(near, distance)
+    around = (ties + eye_array(len(near))).tocsr()
+    common = (around @ around.T).tocsr()
+    length = np.sqrt(common.diagonal())
+    shared = common.multiply(ties > 0).tocoo()
+    shared.data = shared.data / (length[shared.row] * length[shared.col])
+    graph = shared.tocsr()
+    graph.sort_indices()
+    return graph
+
+
+def neighbor_graph(values: NDArray[Any], n_neighbors: int, metric: str = "euclidean", *, angle: bool = True) -> Any:
+    """Return the ties between rows and their nearest, once evened; see `tied`.
 
     Parameters
     ----------
@@ -75,18 +96,7 @@ def neighbor_graph(values: NDArray[Any], n_neighbors: int, metric: str = "euclid
     n_neighbors
         The row itself is the first of them. Cut to the number of rows.
     """
-    from scipy.sparse import eye_array
-
-    near, distance = nearest(evened(values, angle=angle), max(1, n_neighbors - 1), metric)
-    ties = _ties(near, distance)
-    around = (ties + eye_array(len(near))).tocsr()
-    common = (around @ around.T).tocsr()
-    length = np.sqrt(common.diagonal())
-    tied = common.multiply(ties > 0).tocoo()
-    tied.data = tied.data / (length[tied.row] * length[tied.col])
-    graph = tied.tocsr()
-    graph.sort_indices()
-    return graph
+    return tied(*nearest(evened(values, angle=angle), max(1, n_neighbors - 1), metric))
 
 
 class _Joining:

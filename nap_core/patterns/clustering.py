@@ -22,13 +22,15 @@ from numpy.typing import NDArray
 
 from nap_core.configs import RECIPES, ClusterConfig
 from nap_core.errors import NotFiniteError, TooFewImagesError
-from nap_core.geometry.communities import community_tree, neighbor_graph
+from nap_core.geometry.chance import by_chance
+from nap_core.geometry.communities import community_tree, evened, tied
+from nap_core.geometry.neighbors import nearest
 from nap_core.geometry.ordering import canonical_order, distinct_rows, line_order
 from nap_core.geometry.reduction import reduce
 from nap_core.geometry.scaling import scale
 from nap_core.geometry.spanning_tree import spanning_tree, with_copies
 from nap_core.patterns.assign import assign
-from nap_core.patterns.communities import communities_of_tree, lambda_of, shares
+from nap_core.patterns.communities import Ties, communities_of_tree, lambda_of, shares
 from nap_core.patterns.cutting import Clusters, clusters_of_tree
 from nap_core.patterns.exemplars import core, exemplars, medoids
 from nap_core.types import NOISE, Activations, CondensedTree, Float, Int, Patterns
@@ -83,40 +85,43 @@ def clustering_space(scaled: Float, config: ClusterConfig) -> tuple[Float, Index
     return places[again], place[group]
 
 
-def graph_of(places: Float, config: ClusterConfig) -> Any:
-    """Return the ties [place, place] between the different rows, or None where `config` asks for density."""
+def ties_of(places: Float, config: ClusterConfig) -> Ties | None:
+    """Return the ties between the different rows, or None where `config` asks for density."""
     if config.hierarchy == "density":
         return None
     if len(places) < 2:
         from scipy.sparse import csr_matrix
 
-        return csr_matrix((len(places), len(places)))
-    return neighbor_graph(places, config.n_neighbors, config.metric, angle=config.row_l2)
+        return Ties(csr_matrix((len(places), len(places))), np.zeros(len(places), bool))
+    rows = evened(places, angle=config.row_l2)
+    near, distance = nearest(rows, max(1, config.n_neighbors - 1), config.metric)
+    strays = by_chance(places, rows, distance, config.metric, angle=config.row_l2, seed=config.seed)
+    return Ties(tied(near, distance), strays)
 
 
-def tree_of_places(places: Float, group: Index, graph: Any, config: ClusterConfig) -> tuple[Index, NDArray[Any]]:
+def tree_of_places(places: Float, group: Index, ties: Ties | None, config: ClusterConfig) -> tuple[Index, NDArray[Any]]:
     """Return the tree that is cut: edges [image - 1, 2] and weights [image - 1], the inverse of lambda, lightest first.
 
     Parameters
     ----------
     places, group
         As `clustering_space` returns them.
-    graph
-        As `graph_of` returns it.
+    ties
+        As `ties_of` returns them.
     """
-    if graph is None:
+    if ties is None:
         return spanning_tree(places, config.min_samples, config.metric, group=group)
-    edge, resolution = community_tree(graph)
+    edge, resolution = community_tree(ties.graph)
     weight = (1.0 / lambda_of(resolution)).astype(np.float32)
     return with_copies(edge, weight, weight, np.full(len(places), weight.min(initial=1.0), np.float32), group)
 
 
-def cut_tree(edge: Index, weight: NDArray[Any], group: Index, graph: Any, config: ClusterConfig) -> Clusters:
+def cut_tree(edge: Index, weight: NDArray[Any], group: Index, ties: Ties | None, config: ClusterConfig) -> Clusters:
     """Select the clusters of what `tree_of_places` returned."""
     size, method = config.min_cluster_size, config.cluster_selection_method
-    if graph is None:
+    if ties is None:
         return clusters_of_tree(edge, weight, size, method, config.cluster_selection_epsilon)
-    return communities_of_tree(edge, weight, group, graph, size, method)
+    return communities_of_tree(edge, weight, group, ties, size, method)
 
 
 def _along_a_line(found: Clusters, scaled: Float) -> tuple[Int, Index]:
@@ -131,12 +136,12 @@ def _along_a_line(found: Clusters, scaled: Float) -> tuple[Int, Index]:
     return number[found.label], order
 
 
-def _shares_of_noise(graph: Any, group: Index, label: Int) -> NDArray[Any] | None:
+def _shares_of_noise(ties: Ties | None, group: Index, label: Int) -> NDArray[Any] | None:
     """Return [noise image, pattern] the share of an image's ties to each pattern; None without ties."""
-    if graph is None:
+    if ties is None:
         return None
     first = np.unique(group, return_index=True)[1]
-    return shares(graph[group[label == NOISE]], label[first], int(label.max(initial=NOISE)) + 1)
+    return shares(ties.graph[group[label == NOISE]], label[first], int(label.max(initial=NOISE)) + 1)
 
 
 def _undo(order: Index, tree: CondensedTree) -> CondensedTree:
@@ -172,14 +177,14 @@ def find_patterns(activations: Activations, config: ClusterConfig = RECIPES["cov
     order = canonical_order(activations.values)
     scaled = compared(replace(activations, values=activations.values[order]), config)
     places, group = clustering_space(scaled, config)
-    graph = graph_of(places, config)
-    found = cut_tree(*tree_of_places(places, group, graph, config), group, graph, config)
+    ties = ties_of(places, config)
+    found = cut_tree(*tree_of_places(places, group, ties, config), group, ties, config)
     label, old_number = _along_a_line(found, scaled)
     place = places[group]
     medoid = medoids(place, label, config.metric)
-    exemplar, exemplar_pattern = exemplars(found.tree, label) if graph is None else core(graph, group, label)
+    exemplar, exemplar_pattern = exemplars(found.tree, label) if ties is None else core(ties.graph, group, label)
     assigned, assigned_probability = assign(
-        place, label, found.probability, config.metric, share=_shares_of_noise(graph, group, label)
+        place, label, found.probability, config.metric, share=_shares_of_noise(ties, group, label)
     )
     back = np.argsort(order)
     return Patterns(

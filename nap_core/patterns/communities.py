@@ -11,8 +11,9 @@ images is in a lasting group at each resolution; the second time life counts by 
 they last longer than the whole. A group that lasts where little else does then no longer hides those inside it.
 
 The tree joins greedily, so its images then vote: each goes to the pattern that most of its ties lead to, three times.
-An image with less than `LEAST_SHARE` of its ties to one pattern is in none. The tree that is returned holds the images
-where the vote put them.
+An image with less than `LEAST_SHARE` of its ties to one pattern is in none. Of those whose nearest are no nearer than
+by chance (`nap_core.geometry.chance`) only the ones stay that nearly all ties lead to one pattern, which is not mostly
+made of their like. The tree that is returned holds the images where the vote put them.
 
 References
 ----------
@@ -23,6 +24,7 @@ Raghavan, Albert, Kumara: Near linear time algorithm to detect community structu
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -41,9 +43,27 @@ WHOLE = 1.4
 LEAST_SHARE = 0.3
 """Least share of an image's ties that leads to its pattern."""
 
+SETTLED = 0.9
+"""Share of its ties to one pattern with which an image stays although its nearest are no nearer than by chance."""
+
+MOSTLY = 0.5
+"""Share of such images that leaves nothing of a pattern but those that are nearer."""
+
 N_VOTES = 3
 
 _LEAST = 1e-6  # lambda of groups that nothing ties
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Ties:
+    """Who is tied to whom, and who is so only because everybody is."""
+
+    graph: Any  # [place, place] sparse, symmetric
+    by_chance: NDArray[np.bool_]  # [place] whether its nearest are no nearer than by chance
+
+    def subset(self, places: Index) -> Ties:
+        """Return the ties among some of the places."""
+        return Ties(self.graph[places][:, places], self.by_chance[places])
 
 
 def lambda_of(resolution: Table) -> Table:
@@ -154,21 +174,31 @@ def _large_enough(label: Int, count: Index, n_patterns: int, least: int) -> Int:
     return np.where((label != NOISE) & (size[label] >= least), label, NOISE).astype(np.int32)
 
 
-def vote(graph: Any, label: Int, count: Index, n_patterns: int, min_cluster_size: int) -> tuple[Int, Float]:
+def _strays(by_chance: NDArray[np.bool_], label: Int, share: Table, count: Index) -> NDArray[np.bool_]:
+    """Return [place] which of those that are near nobody but by chance are in no pattern."""
+    member = label != NOISE
+    size = np.bincount(label[member], weights=count[member])
+    empty = np.bincount(label[member], weights=(count * by_chance)[member]) >= MOSTLY * size
+    found: NDArray[np.bool_] = by_chance & member
+    found[member] &= (share[member] < SETTLED) | empty[label[member]]
+    return found
+
+
+def vote(ties: Ties, label: Int, count: Index, n_patterns: int, min_cluster_size: int) -> tuple[Int, Float]:
     """Let every place go where its ties lead; return its label, and the share of its ties that agrees.
 
     Parameters
     ----------
-    graph
-        [place, place] ties.
+    ties
+        Between places.
     label
         [place] pattern or `NOISE`.
     count
-        [place] images there; images at one place are tied to each other.
+        [place] images there; images at one place are tied to each other, and not by chance.
     """
     from scipy.sparse import diags_array
 
-    with_copies = (graph + diags_array(count - 1.0)).tocsr()
+    with_copies = (ties.graph + diags_array(count - 1.0)).tocsr()
     at = np.arange(len(label))
     for _ in range(N_VOTES if n_patterns else 0):
         label = shares(with_copies, label, n_patterns).argmax(axis=1).astype(np.int32)
@@ -177,7 +207,8 @@ def vote(graph: Any, label: Int, count: Index, n_patterns: int, min_cluster_size
         return np.full(len(label), NOISE, np.int32), np.zeros(len(label), np.float32)
     share = shares(with_copies, label, n_patterns)
     label, most = share.argmax(axis=1).astype(np.int32), share.max(axis=1)
-    label = _large_enough(np.where(most >= LEAST_SHARE, label, NOISE), count, n_patterns, min_cluster_size)
+    stays = (most >= LEAST_SHARE) & ~_strays(ties.by_chance & (count == 1), label, most, count)
+    label = _large_enough(np.where(stays, label, NOISE), count, n_patterns, min_cluster_size)
     return label, np.where(label == NOISE, 0.0, share[at, label]).astype(np.float32)
 
 
@@ -210,7 +241,7 @@ def moved(tree: CondensedTree, before: Int, label: Int, clusters: list[int]) -> 
 
 
 def communities_of_tree(
-    edge: Index, weight: NDArray[Any], group: Index, graph: Any, min_cluster_size: int, method: str = "eom"
+    edge: Index, weight: NDArray[Any], group: Index, ties: Ties, min_cluster_size: int, method: str = "eom"
 ) -> Clusters:
     """Condense the tree of a neighbour graph, select the patterns that last, and let the images vote.
 
@@ -220,8 +251,8 @@ def communities_of_tree(
         [image - 1, 2] and [image - 1] the inverse of lambda, lightest first.
     group
         [image] its place.
-    graph
-        [place, place] ties.
+    ties
+        Between places.
 
     Returns
     -------
@@ -236,7 +267,7 @@ def communities_of_tree(
     clusters = selected(tree, stability, method)
     before = cluster_of(tree, clusters, len(group))
     _, first, count = np.unique(group, return_index=True, return_counts=True)
-    at_place, share = vote(graph, before[first], count, len(clusters), min_cluster_size)
+    at_place, share = vote(ties, before[first], count, len(clusters), min_cluster_size)
     label = at_place[group]
     tree = moved(tree, before, label, clusters)
     won = np.unique(label[label != NOISE])

@@ -7,14 +7,14 @@ serves many subsamples, and one tree every minimum size and every way of cutting
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from nap_core.configs import ClusterConfig
 from nap_core.geometry.ordering import canonical_order
-from nap_core.patterns.clustering import clustering_space, compared, cut_tree, graph_of, tree_of_places
+from nap_core.patterns.clustering import clustering_space, compared, cut_tree, ties_of, tree_of_places
+from nap_core.patterns.communities import Ties
 from nap_core.patterns.cutting import Clusters
 from nap_core.types import Activations, Float
 
@@ -28,7 +28,7 @@ class Space:
     order: Index  # [position] the image that stands there
     place: Float  # [place, dimension] all different
     group: Index  # [position] its place
-    graph: Any = None  # [place, place] ties between neighbours, where communities are looked for
+    ties: Ties | None = None  # between neighbours, where communities are looked for
 
     @property
     def values(self) -> Float:
@@ -43,8 +43,8 @@ class Space:
         kept = number[self.order]
         group = self.group[kept >= 0]
         places, group = np.unique(group, return_inverse=True)
-        graph = None if self.graph is None else self.graph[places][:, places]
-        return Space(kept[kept >= 0], self.place[places], group, graph)
+        ties = None if self.ties is None else self.ties.subset(places)
+        return Space(kept[kept >= 0], self.place[places], group, ties)
 
 
 def cluster_space(activations: Activations, config: ClusterConfig) -> Space:
@@ -52,17 +52,17 @@ def cluster_space(activations: Activations, config: ClusterConfig) -> Space:
     order = canonical_order(activations.values)
     sorted_rows = Activations(activations.layer, activations.pooling, activations.values[order], activations.unit)
     place, group = clustering_space(compared(sorted_rows, config), config)
-    return Space(order, place, group, graph_of(place, config))
+    return Space(order, place, group, ties_of(place, config))
 
 
 def tree_of(space: Space, config: ClusterConfig) -> tuple[Index, Float]:
     """Return the spanning tree's edges [edge, 2] of positions and their weights [edge], lightest first."""
-    return tree_of_places(space.place, space.group, space.graph, config)
+    return tree_of_places(space.place, space.group, space.ties, config)
 
 
 def cut(space: Space, edge: Index, weight: Float, config: ClusterConfig) -> Clusters:
     """Return the clusters of a tree of `space` by position, as `config` cuts it."""
-    return cut_tree(edge, weight, space.group, space.graph, config)
+    return cut_tree(edge, weight, space.group, space.ties, config)
 
 
 def labels_of(space: Space, config: ClusterConfig) -> NDArray[np.int32]:

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from nap_core.configs import ClusterConfig
 from nap_core.keys import digest
+from nap_core.patterns.communities import Ties
 from nap_core.patterns.gaps import Gaps
 from nap_core.patterns.quality import Measures, PatternQuality, measures, pattern_quality
 from nap_core.patterns.space import Index, Space, cluster_space, tree_of
@@ -23,7 +24,7 @@ from nap_core.study.folder import CLUSTER_TREE
 from nap_core.study.study import Study
 from nap_core.types import Float, Progress
 
-VERSION = 1  # raised when the meaning of what is stored here changes
+VERSION = 2  # raised when the meaning of what is stored here changes
 _TREE_FIELDS = (
     *("scaling", "center", "row_l2", "reduction", "hierarchy", "n_components", "n_neighbors"),
     *("min_samples", "metric", "seed"),
@@ -46,8 +47,9 @@ def kept_tree(study: Study, layer: str, config: ClusterConfig | None = None) -> 
         space = cluster_space(activations, config)
         edge, weight = tree_of(space, config)
         arrays: dict[str, NDArray[Any]] = {"edge": edge, "weight": weight}
-        if space.graph is not None:
-            arrays |= {f"graph_{name}": getattr(space.graph, name) for name in _GRAPH_FIELDS}
+        if space.ties is not None:
+            arrays |= {f"graph_{name}": getattr(space.ties.graph, name) for name in _GRAPH_FIELDS}
+            arrays["by_chance"] = space.ties.by_chance
         return arrays | ({"order": space.order, "place": space.place, "group": space.group} if reduced else {})
 
     content = {name: getattr(config, name) for name in _TREE_FIELDS}
@@ -59,7 +61,8 @@ def kept_tree(study: Study, layer: str, config: ClusterConfig | None = None) -> 
         from scipy.sparse import csr_matrix
 
         n = len(space.place)
-        space = replace(space, graph=csr_matrix(tuple(kept[f"graph_{name}"] for name in _GRAPH_FIELDS), shape=(n, n)))
+        graph = csr_matrix(tuple(kept[f"graph_{name}"] for name in _GRAPH_FIELDS), shape=(n, n))
+        space = replace(space, ties=Ties(graph, kept["by_chance"]))
     return space, kept["edge"], kept["weight"]
 
 

@@ -55,6 +55,28 @@ def planted(
     )
 
 
+def background(members: NDArray[np.floating], n: int, kind: str, random: np.random.Generator) -> NDArray[np.float64]:
+    """Return `n` rows of no group: ``even`` within the range of every unit, or ``normal`` with its spread."""
+    if kind == "even":
+        return random.uniform(members.min(axis=0), members.max(axis=0), (n, members.shape[1]))
+    return members.mean(axis=0) + members.std(axis=0) * random.normal(size=(n, members.shape[1]))
+
+
+def among_background(n_units: int, n_groups: int, share: float, kind: str, n_images: int = 1200) -> Planted:
+    """Plant clear groups of unequal size and density in a background that takes a `share` of all images."""
+    random = np.random.default_rng([n_units, n_groups])
+    n_strays = int(n_images * share)
+    target = np.repeat(np.arange(n_groups), sizes(n_groups, n_images - n_strays))
+    spread = 0.35 * 2.0 ** random.uniform(-0.7, 0.7, n_groups)
+    members = random.normal(size=(n_groups, n_units))[target]
+    members = members + spread[target, None] * random.normal(size=members.shape)
+    values = np.concatenate([members, background(members, n_strays, kind, random)])
+    target = np.append(target, np.full(n_strays, NOISE))
+    order = random.permutation(n_images)
+    name = f"{n_groups} groups, {share:.0%} {kind}"
+    return Planted(name, values[order].astype(np.float32), target[order].astype(np.int32))
+
+
 def structureless(n_units: int, n_images: int = 1500, seed: int = 0) -> Planted:
     """Gaussian noise: there is nothing to be found."""
     values = np.random.default_rng([seed, n_units]).normal(size=(n_images, n_units))

@@ -68,7 +68,8 @@ def test_no_cue_where_the_network_never_saw_it(clean):
 def test_nothing_is_made_up_about_the_digits(digits):
     found = find_findings(digits)
     assert not {"cue", "mislabelled", "errors", "border", "duplicates", "unchanged"} & set(kinds(found))
-    assert found[0].sentence.startswith("The model never answers 8, 9; 354 images are of them. Yet they stand in")
+    never = "The model never answers 8, 9; 354 images are of them. Yet they stand in"
+    assert any(one.sentence.startswith(never) for one in found[:4])
 
 
 @pytest.mark.parametrize("seed", range(3))
