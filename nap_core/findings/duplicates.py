@@ -1,6 +1,8 @@
 """The same picture twice: to the last pixel, or nearly (saved again, made smaller, a little lighter).
 
-A perceptual hash of 64 bits names candidates, small copies of the pictures decide. Duplicates make a pattern look
+A mirrored, turned or cropped picture counts as another one, and so does another shot of the same scene; pictures
+without anything in them count as none. A perceptual hash of 64 bits names candidates, small copies of the pictures
+decide. Duplicates make a pattern look
 firmer than it is, and one of different classes means a wrong label.
 
 References

@@ -126,6 +126,18 @@ def test_different_pictures_are_no_duplicates():
     assert len(find_duplicates(image_properties(flat.__getitem__, N)).image) == 0
 
 
+@pytest.mark.parametrize("kind", ["mirrored", "turned", "cropped"])
+def test_what_shows_the_same_thing_otherwise_is_another_picture(kind):
+    pictures = scenes()
+    changed = {
+        "mirrored": lambda one: one[:, ::-1],
+        "turned": lambda one: np.rot90(one),
+        "cropped": lambda one: np.asarray(Image.fromarray(one[8:, 8:]).resize((SIDE, SIDE))),
+    }[kind]
+    pictures[:12] = [changed(one) for one in pictures[100:112]]
+    assert len(find_duplicates(image_properties(pictures.__getitem__, N)).image) == 0
+
+
 def test_a_picture_under_two_classes_comes_before_the_others():
     pictures, target = scenes(), np.zeros(N, int)
     pictures[:3] = pictures[100:103]
@@ -191,6 +203,20 @@ def test_where_classes_part_and_which_stay_together():
     assert set(target[pairs[0].image[:2]]) == {0, 1}
 
 
+def test_patterns_that_have_nothing_to_do_with_the_classes_part_none_and_join_none():
+    rng = np.random.default_rng(1)
+    target = np.arange(N) % 4
+    labels = {name: rng.integers(0, 6, N) for name in ("a", "b")}
+    assert class_findings(evidence_of(None, labels, target, names=True)) == []
+
+
+def test_classes_that_part_everywhere_share_no_patterns():
+    target = np.arange(N) % 4
+    (parting,) = class_findings(evidence_of(None, {"a": target, "b": target}, target, names=True))
+    assert parting.kind == "separation"
+    assert parting.sentence.startswith("All 4 classes come to stand in patterns of their own: class 0, class 1")
+
+
 def test_classes_that_the_model_never_answers():
     target = np.arange(N) % 4
     given = evidence_of(None, {"a": target}, target, answer=np.minimum(target, 2), names=True)
@@ -229,3 +255,18 @@ def test_dead_units():
     label = {"a": np.full(N, NOISE)}
     (found,) = dead_unit_findings(evidence_of(None, label, np.zeros(N, int), values=(values,)))
     assert "2 of 6 units of a" in found.sentence
+
+
+def test_units_that_answer_seldom_are_not_dead():
+    values = np.zeros((N, 40), np.float32)
+    values[np.arange(40), np.arange(40)] = 1e-3
+    values[:, 39] = 7.0  # one of forty
+    label = {"a": np.full(N, NOISE)}
+    assert dead_unit_findings(evidence_of(None, label, np.zeros(N, int), values=(values,))) == []
+
+
+def test_layers_that_all_change_something_are_not_told():
+    label = {name: np.zeros(N, int) for name in ("a", "b")}
+    first = RNG.normal(size=(N, 6)).astype(np.float32)
+    turned = (first + 0.5 * RNG.normal(size=(N, 6))).astype(np.float32)
+    assert unchanged_layers(evidence_of(None, label, np.zeros(N, int), values=(first, turned))) == []

@@ -14,6 +14,7 @@ from nap_core.findings.readings import held_out_votes
 from nap_core.findings.records import Evidence, Finding, majority
 from nap_core.findings.search import KINDS, MOST_PER_KIND, WITHOUT_SELECTION, find_findings
 from nap_core.study import Study
+from nap_core.study.answers import plain
 from nap_core.study.findings import evidence, findings, findings_key, has_findings
 from nap_core.study.folder import SMALL_PICTURES, pack_results
 from nap_core.types import NOISE
@@ -88,6 +89,22 @@ def test_flipped_labels_are_found(name, seed, request):
 @pytest.mark.parametrize("name", ["shapes", "clean", "digits"])
 def test_no_label_is_suspected_where_none_is_wrong(name, request):
     assert len(suspects(request.getfixturevalue(name)).image) == 0
+
+
+def test_a_class_that_the_network_lacks_is_not_suspected_for_it(shapes):
+    assert shapes.belief is not None
+    belief = np.array(shapes.belief)
+    belief[:, 2] = np.nan
+    given = replace(shapes, belief=belief)
+    assert len(suspects(given).image) == 0
+    planted, flips = flipped(given, 0.03, seed=5)
+    recall, precision = score(suspects(planted).image, flips)
+    assert recall >= 0.9
+    assert precision >= 0.8
+
+
+def test_names_that_differ_in_writing_alone_are_one():
+    assert plain("n03942813_ping_pong_ball") == plain("ping-pong ball")
 
 
 def test_what_the_network_holds_is_known_by_class(digits, shapes):
