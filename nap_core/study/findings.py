@@ -19,7 +19,7 @@ from nap_core.study.properties import picture_properties
 from nap_core.study.study import Study
 from nap_core.types import NOISE, Float, Int, Progress
 
-FINDINGS_VERSION = 5  # raised when the meaning of a stored finding changes
+FINDINGS_VERSION = 6  # raised when the meaning of a stored finding changes
 _PERCENT = 100
 _SAME_ANSWER = 0.99  # share of images; layers kept in half precision may differ in a few
 

@@ -26,7 +26,8 @@ def test_worth_and_slips_are_those_that_the_labels_were_drawn_with(slips: float)
     readings, given, is_wrong = drawn(slips)
     found = weigh(readings, given)
     assert found.weight == pytest.approx([3, 1, 0], abs=0.3)
-    assert found.slips == pytest.approx(is_wrong.mean(), abs=0.03)
+    assert 1 - np.diag(found.slips) == pytest.approx(np.full(CLASSES, is_wrong.mean()), abs=0.03)
+    assert np.ptp(np.diag(found.slips)) == 0  # at random
     assert found.doubt.sum() == pytest.approx(is_wrong.sum(), abs=60)
 
 
@@ -39,10 +40,22 @@ def test_doubt_is_the_share_that_is_wrong() -> None:
         assert is_wrong[inside].mean() == pytest.approx(doubt[inside].mean(), abs=0.1)
 
 
+def test_slips_along_pairs_of_classes_are_counted_by_pairs() -> None:
+    readings, given, is_wrong = drawn(0.0)
+    is_wrong = np.random.default_rng(1).random(N) < 0.1
+    given = np.where(is_wrong, (given + 1) % CLASSES, given).astype(np.int32)
+    found = weigh(readings, given)
+    along = found.slips[np.arange(CLASSES), (np.arange(CLASSES) + 1) % CLASSES]
+    assert along == pytest.approx(np.full(CLASSES, 0.1), abs=0.05)
+    assert found.slips.sum(axis=1) == pytest.approx(np.ones(CLASSES))
+    assert 1 - np.diag(found.slips) - along == pytest.approx(np.zeros(CLASSES), abs=0.06)  # those of the prior
+    assert is_wrong[most_doubtful(found.doubt, 0.8, 0.2)].mean() > 0.7
+
+
 def test_hard_images_are_no_slips() -> None:
     readings, given, _ = drawn(0.0)
     found = weigh([readings[1]], given)  # two thirds of the labels are not the likeliest
-    assert found.slips < 0.02
+    assert 1 - found.slips[0, 0] < 0.02
     assert len(most_doubtful(found.doubt, 0.75, 0.15)) == 0
 
 

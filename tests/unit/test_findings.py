@@ -18,7 +18,7 @@ from nap_core.study.answers import plain
 from nap_core.study.findings import evidence, findings, findings_key, has_findings
 from nap_core.study.folder import SMALL_PICTURES, pack_results
 from nap_core.types import NOISE
-from tests.planted_findings import flipped, noise_evidence, score
+from tests.planted_findings import flipped, flipped_alike, noise_evidence, score
 
 PLANTED = {"cue", "mislabelled", "errors", "border", "duplicates", "unchanged", "dead"}
 
@@ -114,6 +114,14 @@ def test_what_the_network_holds_is_known_by_class(digits, shapes):
     np.testing.assert_allclose(np.exp(digits.belief[:, :8]).sum(axis=1), 1, atol=1e-5)
     assert shapes.belief is not None
     np.testing.assert_array_equal(shapes.belief.argmax(axis=1), shapes.answer)
+
+
+@pytest.mark.parametrize("name", ["shapes", "digits"])
+def test_labels_flipped_to_like_classes_are_found(name, request):
+    planted, flips = flipped_alike(request.getfixturevalue(name), 0.05, seed=0)
+    recall, precision = score(suspects(planted).image, flips)
+    assert recall >= 0.85
+    assert precision >= 0.8
 
 
 def test_a_lead_does_not_depend_on_the_label_given(digits):
