@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from nap_core.command_line import parser
-from nap_core.configs import ClusterConfig, recipe
+from nap_core.configs import ClusterConfig, recipe, reservations
 from nap_core.errors import ConfigError
 from nap_core.inputs.preprocessing import Preprocessing
 from nap_core.reports import print_findings, print_foreign, print_quality, reporter
@@ -179,6 +179,8 @@ def run(options: argparse.Namespace) -> int:
         patterns = study.patterns(name)
         noise = int((patterns.label == NOISE).sum())
         print(f"{name:<{width}}  {patterns.n_patterns:>8}  {patterns.coverage:>7.0%}   noise {noise}")
+    if words := reservations(config, study.n_images):
+        print(words)
     print(f"The study is in {study.folder}; open it with: streamlit run app.py -- --study {study.folder}")
     return 2 if problems else 0
 

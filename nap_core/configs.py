@@ -33,6 +33,7 @@ SCALINGS = ("unit_max", "reference", "p99", "zscore", "none")
 REDUCTIONS = ("none", "pca", "umap")
 METRICS = ("euclidean", "manhattan", "chebyshev")
 HIERARCHIES = ("density", "communities")
+SEARCHES = ("exact", "approximate")
 
 
 def _option(default: Any, text: str, **limits: Any) -> Any:
@@ -65,6 +66,19 @@ class ClusterConfig:
     cluster_selection_epsilon: float = _option(0.0, "patterns closer than this distance stay one", low=0.0, high=1e9)
     metric: str = _option("euclidean", "distance between two images' rows", choices=METRICS)
     seed: int = _option(0, "seed of whatever draws at random", low=0, high=2**32 - 1)
+    search: str = _option(
+        "exact",
+        "approximate: neighbours by NN-descent, which misses some; for more images than can all be compared",
+        choices=SEARCHES,
+        is_later=True,
+    )
+    cluster_sample: int = _option(
+        0,
+        "cluster so many images, evenly from all over the layer, and assign the rest; 0 clusters all",
+        low=0,
+        high=10_000_000,
+        is_later=True,
+    )
 
     def __post_init__(self) -> None:
         for parameter in fields(self):
@@ -93,6 +107,24 @@ RECIPES: dict[str, ClusterConfig] = {
     "published": ClusterConfig(),
 }
 """Named settings. `published` is the paper's; in `covering`, neighbours form patterns, so that most images find one."""
+
+
+def searched(config: ClusterConfig) -> dict[str, str]:
+    """Return what the key of a result that rests on neighbours holds of how they were searched."""
+    return {} if config.search == "exact" else {"search": config.search}  # nothing, as before there was a choice
+
+
+def reservations(config: ClusterConfig, n_images: int) -> str:
+    """Return in words what about a clustering is not exact; empty where everything is."""
+    said = []
+    if 0 < config.cluster_sample < n_images:
+        said.append(
+            f"Patterns were found among {config.cluster_sample:,} of {n_images:,} images, taken evenly from all over "
+            "the layer; the others were assigned by their nearest ones."
+        )
+    if config.search == "approximate":
+        said.append("Neighbours were searched approximately (NN-descent): a few are missed.")
+    return " ".join(said)
 
 
 def recipe(name: str, **changes: Any) -> ClusterConfig:

@@ -62,7 +62,7 @@ def embed(activations: Activations, config: ClusterConfig, method: str = "umap")
     first, group, _ = distinct_rows(activations.values[order])
     scaled = compared(replace(activations, values=activations.values[order]), config)[first]
     if method == "umap" and len(scaled) >= FEWEST_FOR_UMAP:
-        place = umap_layout(scaled, 2, config.n_neighbors, seed=config.seed, min_dist=MIN_DIST)
+        place = umap_layout(scaled, 2, config.n_neighbors, seed=config.seed, min_dist=MIN_DIST, search=config.search)
     else:
         method, place = "pca", _two_columns(principal_components(scaled, 2))
     position = np.empty((len(group), 2), np.float32)

@@ -15,9 +15,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 
+def _is_unchanged(value: Any, field: dataclasses.Field[Any]) -> bool:
+    """Whether a field came later and has the value that changes nothing, so that keys stay what they were."""
+    return bool(field.metadata.get("is_later")) and getattr(value, field.name) == field.default
+
+
 def _plain(value: Any) -> Any:
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return {f.name: _plain(getattr(value, f.name)) for f in dataclasses.fields(value)}
+        return {
+            f.name: _plain(getattr(value, f.name)) for f in dataclasses.fields(value) if not _is_unchanged(value, f)
+        }
     if isinstance(value, np.ndarray):
         return array_digest(value)
     if isinstance(value, (list, tuple)):

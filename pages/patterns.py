@@ -3,6 +3,7 @@
 import streamlit as st
 
 from nap_core.activations.single_unit import unit_layer
+from nap_core.configs import reservations
 from nap_core.ui.cards import VIEWS, cards, headline, nothing_found, opened, pick_unit
 from nap_core.ui.class_table import class_table
 from nap_core.ui.notes import notes_of
@@ -21,6 +22,8 @@ patterns = study.patterns(looked_at, config)
 
 st.title("What does this layer treat alike?" if unit is None else "What does this unit treat alike?")
 st.markdown(headline(study, patterns))
+if not_exact := reservations(config, study.n_images):
+    st.caption(not_exact)
 if patterns.n_patterns == 0:
     nothing_found(patterns)
 pattern = opened(patterns, notes_of(study, looked_at, config))

@@ -91,6 +91,10 @@ class Rows:
             return torch.from_numpy(cdist(self.given[rows], self.given[columns], name).astype(np.float32))
         return torch.addmm(self.half_there[columns], self.product[rows], self.product[columns].T, alpha=-1.0)
 
+    def half_of(self, rows: Index) -> Float:
+        """Return [row] what `halves` leave out."""
+        return self.half[rows] if self.metric == "euclidean" else np.zeros(len(rows), np.float32)
+
     def at_least(self, rows: Index | slice, halves: Float) -> Float:
         """Return the least distances that `halves` [row, …] may mean."""
         if self.metric != "euclidean":

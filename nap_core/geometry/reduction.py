@@ -12,7 +12,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from nap_core.geometry.neighbors import Index, Table, centred, nearest
+from nap_core.geometry.descent import nearest_by
+from nap_core.geometry.neighbors import Index, Table, centred
 from nap_core.types import Float
 
 FEWEST_FOR_UMAP = 12
@@ -25,13 +26,15 @@ def principal_components(values: NDArray[Any], n_components: int) -> Float:
     There are at most as many as features, and one fewer than rows (but at least one). Each is turned so that its
     largest coordinate in absolute value is positive.
     """
+    from scipy.linalg import eigh
+
     table = centred(values)
     n, n_features = table.shape
     n_components = max(1, min(n_components, n - 1, n_features))
     wide = n < n_features
-    variance, vector = np.linalg.eigh(table @ table.T if wide else table.T @ table)
-    vector = vector[:, ::-1][:, :n_components]
-    length = np.sqrt(np.maximum(variance[::-1][:n_components], 0.0))
+    product = table @ table.T if wide else table.T @ table
+    variance, vector = eigh(product, subset_by_index=(len(product) - n_components, len(product) - 1))
+    vector, length = vector[:, ::-1], np.sqrt(np.maximum(variance[::-1], 0.0))
     scores: Table = vector * length if wide else table @ vector
     largest = scores[np.abs(scores).argmax(axis=0), np.arange(scores.shape[1])]
     turned: Float = (scores * np.where(largest < 0, -1.0, 1.0)).astype(np.float32)
@@ -61,6 +64,7 @@ def umap_layout(
     metric: str = "euclidean",
     seed: int = 0,
     min_dist: float = 0.0,
+    search: str = "exact",
 ) -> Float:
     """Return UMAP's layout [row, component].
 
@@ -72,6 +76,8 @@ def umap_layout(
         As in umap-learn: the row itself is the first of them. Cut to the number of rows.
     min_dist
         Least distance between neighbours in the layout, in [0, 1]; 0 lets groups contract, which suits a clustering.
+    search
+        ``exact`` neighbours, or ``approximate`` ones, of which some are missed.
 
     References
     ----------
@@ -81,7 +87,7 @@ def umap_layout(
         warnings.simplefilter("ignore")
         from umap.umap_ import find_ab_params, simplicial_set_embedding
 
-    near, distance = nearest(values, min(n_neighbors, len(values)) - 1, metric)
+    near, distance = nearest_by(search, values, min(n_neighbors, len(values)) - 1, metric)
     a, b = find_ab_params(1.0, min_dist)
     random = np.random.RandomState(seed)
     start = principal_components(values, n_components)
@@ -118,6 +124,7 @@ def reduce(
     n_neighbors: int = 15,
     metric: str = "euclidean",
     seed: int = 0,
+    search: str = "exact",
 ) -> Float:
     """Return `values` [row, feature], all rows different, in the space where they are clustered, float32.
 
@@ -132,4 +139,4 @@ def reduce(
         return values
     if method == "pca" or len(values) < max(FEWEST_FOR_UMAP, n_components + 3):
         return principal_components(values, n_components)
-    return umap_layout(values, n_components, n_neighbors, metric, seed)
+    return umap_layout(values, n_components, n_neighbors, metric, seed, search=search)

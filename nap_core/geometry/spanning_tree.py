@@ -24,7 +24,7 @@ from nap_core.types import Float
 
 Index = NDArray[np.int64]
 
-_MORE = 8  # neighbours that are listed beyond those that the core distance needs: first candidates for edges
+_MORE = 6  # neighbours that are listed beyond those that the core distance needs: first candidates for edges
 _ENOUGH = 0.05  # share of components whose first edge is listed, below which all rows are looked at
 _BOUNDS = 16_000_000  # bounds that are compared at once
 
@@ -85,7 +85,7 @@ class _Edges:
         self.low, self.high = np.full((2, n_components), np.iinfo(np.int64).max)
 
     def offer(self, component: Index, weight: Float, plain: Float, one: Index, other: Index) -> None:
-        """Keep edges [edge] that come before those known, each from a row of `component` to a row outside."""
+        """Keep edges [edge] that come before those known, each from `component` to a row outside."""
         low, high = np.minimum(one, other), np.maximum(one, other)
         order = np.lexsort((high, low, plain, weight, component))
         component, place = np.unique(component[order], return_index=True)
@@ -100,50 +100,51 @@ class _Edges:
             kept[component] = offered[is_new]
 
 
-class _Growth:
+class Growth:
     """Components that grow together along their first edges; rows are meant by their place in the search's order.
 
     An edge that is not among a row's neighbours is at least as long as that to the last of them, and as `search.least`
     says of its cell.
     """
 
-    def __init__(self, search: Search, core: Float, near: Index, plain: Float) -> None:
+    def __init__(self, search: Search, core: Float, near: Index, plain: Float, component: Index | None = None) -> None:
         self.search, self.core, self.near, self.plain = search, core, near, plain
         self.weight = np.maximum(np.maximum(plain, core[near]), core[:, None])
         is_complete = near.shape[1] == len(core) - 1
         self.listed = np.full(len(core), np.inf, np.float32) if is_complete else np.maximum(core, plain[:, -1])
         self.core_of_cell = np.minimum.reduceat(core, search.begin[:-1])
-        self.component = np.arange(len(core))
+        self.component = np.arange(len(core)) if component is None else component
         self.edges = _Edges(len(core))
 
     def grow(self) -> Index:
-        """Return the tree's edges [edge, 2]."""
+        """Return the edges [edge, 2] that join all components."""
         from scipy.sparse import coo_matrix
         from scipy.sparse.csgraph import connected_components
 
-        n = len(self.core)
         place = np.argsort(self.search.number)
-        found, n_components = np.empty((0, 2), np.int64), n
+        found, n_components = np.empty((0, 2), np.int64), int(self.component.max()) + 1
         while n_components > 1:
             chosen = self._first_edges(n_components)
-            new = np.stack([self.edges.low[chosen], self.edges.high[chosen]], axis=1)
-            found = np.unique(np.concatenate([found, new]), axis=0)
-            links = coo_matrix((np.ones(len(found), np.int8), place[found].T), shape=(n, n))
-            n_components, component = connected_components(links, directed=False)
-            self.component = component.astype(np.int64)
+            new = np.unique(np.stack([self.edges.low[chosen], self.edges.high[chosen]], axis=1), axis=0)
+            ends = self.component[place[new]]
+            links = coo_matrix((np.ones(len(new), np.int8), ends.T), shape=(n_components, n_components))
+            n_components, joined = connected_components(links, directed=False)
+            self.component = joined.astype(np.int64)[self.component]
+            found = np.concatenate([found, new])
         return found
 
     def _first_edges(self, n_components: int) -> Index:
-        """Return components whose first edge out is known for sure, at least about half of them."""
+        """Return components whose first edge out is known for sure."""
         self.edges = _Edges(n_components)
         self._offer_listed()
         unknown = np.full(n_components, np.inf, np.float32)
         np.minimum.at(unknown, self.component, self.listed)
         is_sure = self.edges.weight < unknown
         if is_sure.mean() < _ENOUGH:
-            is_sure[:] = True
-            is_sure[np.bincount(self.component).argmax()] = n_components == 1  # the others find their way to it
-            self._look(is_sure & ~(self.edges.weight < unknown))
+            is_open = ~is_sure
+            is_open[np.bincount(self.component).argmax()] = False  # the others find their way to it
+            self._look(is_open)
+            is_sure |= is_open
         return np.flatnonzero(is_sure)
 
     def _offer_listed(self) -> None:
@@ -157,7 +158,9 @@ class _Growth:
     def _offer(self, row: Index, other: Index, plain: Float) -> None:
         weight = np.maximum(plain, np.maximum(self.core[row], self.core[other]))
         number = self.search.number
-        self.edges.offer(self.component[row], weight, plain, number[row], number[other])
+        inside = np.concatenate([self.component[row], self.component[other]])
+        weight, plain = np.tile(weight, 2), np.tile(plain, 2)
+        self.edges.offer(inside, weight, plain, np.tile(number[row], 2), np.tile(number[other], 2))
 
     def _look(self, is_open: NDArray[np.bool_]) -> None:
         """Find the first edges of open components among all rows: first where each most likely is, then all around."""
@@ -210,7 +213,9 @@ class _Growth:
         column = half.argmin(axis=1)
         least = half[np.arange(len(row)), column]
         search.least[row, cell] = np.maximum(search.least[row, cell], search.rows.at_least(row, least))
-        some = np.flatnonzero(np.isfinite(least))
+        order = np.lexsort((least + search.rows.half_of(row), self.component[row]))
+        some = order[np.unique(self.component[row[order]], return_index=True)[1]]
+        some = some[np.isfinite(least[some])]
         other = column[some] + first
         self._offer(row[some], other, search.rows.distance(row[some], other))
         reach = best[self.component[row]]
@@ -267,7 +272,7 @@ def spanning_tree(
     search = Search(values, metric, on)
     near, plain = search.nearest(min_samples + _MORE)
     core = core_distance(near, plain, count[search.number], min_samples)
-    edges = _Growth(search, core, near, plain).grow()
+    edges = Growth(search, core, near, plain).grow()
     place = np.argsort(search.number)
     core, first, second = core[place], place[edges[:, 0]], place[edges[:, 1]]
     plain = search.rows.distance(first, second)

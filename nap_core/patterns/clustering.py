@@ -24,15 +24,16 @@ from nap_core.configs import RECIPES, ClusterConfig
 from nap_core.errors import NotFiniteError, TooFewImagesError
 from nap_core.geometry.chance import by_chance
 from nap_core.geometry.communities import community_tree, evened, tied
-from nap_core.geometry.neighbors import nearest
+from nap_core.geometry.descent import approximate_tree, nearest_by
 from nap_core.geometry.ordering import canonical_order, distinct_rows, line_order
 from nap_core.geometry.reduction import reduce
-from nap_core.geometry.scaling import scale
+from nap_core.geometry.scaling import Scaler, fit_scaling
 from nap_core.geometry.spanning_tree import spanning_tree, with_copies
 from nap_core.patterns.assign import assign
 from nap_core.patterns.communities import Ties, communities_of_tree, lambda_of, shares
 from nap_core.patterns.cutting import Clusters, clusters_of_tree
 from nap_core.patterns.exemplars import core, exemplars, medoids
+from nap_core.patterns.sampling import PER_IMAGE, spread, stratified
 from nap_core.types import NOISE, Activations, CondensedTree, Float, Int, Patterns
 
 Index = NDArray[np.int64]
@@ -60,7 +61,12 @@ def _check(activations: Activations, config: ClusterConfig) -> None:
 
 def compared(activations: Activations, config: ClusterConfig) -> Float:
     """Return [image, feature] the values as `config` compares them: scaled, centred, by angle; before any reduction."""
-    return scale(
+    return fitted(activations, config).apply(activations.values)
+
+
+def fitted(activations: Activations, config: ClusterConfig) -> Scaler:
+    """Return what `compared` does to these activations, ready for others."""
+    return fit_scaling(
         activations.values,
         activations.unit,
         activations.pooling,
@@ -80,6 +86,7 @@ def clustering_space(scaled: Float, config: ClusterConfig) -> tuple[Float, Index
         n_neighbors=config.n_neighbors,
         metric=config.metric,
         seed=config.seed,
+        search=config.search,
     )
     again, place, _ = distinct_rows(places)  # a reduction may bring different rows to one place
     return places[again], place[group]
@@ -94,7 +101,7 @@ def ties_of(places: Float, config: ClusterConfig) -> Ties | None:
 
         return Ties(csr_matrix((len(places), len(places))), np.zeros(len(places), bool))
     rows = evened(places, angle=config.row_l2)
-    near, distance = nearest(rows, max(1, config.n_neighbors - 1), config.metric)
+    near, distance = nearest_by(config.search, rows, max(1, config.n_neighbors - 1), config.metric)
     strays = by_chance(places, rows, distance, config.metric, angle=config.row_l2, seed=config.seed)
     return Ties(tied(near, distance), strays)
 
@@ -110,7 +117,8 @@ def tree_of_places(places: Float, group: Index, ties: Ties | None, config: Clust
         As `ties_of` returns them.
     """
     if ties is None:
-        return spanning_tree(places, config.min_samples, config.metric, group=group)
+        tree = spanning_tree if config.search == "exact" else approximate_tree
+        return tree(places, config.min_samples, config.metric, group=group)
     edge, resolution = community_tree(ties.graph)
     weight = (1.0 / lambda_of(resolution)).astype(np.float32)
     return with_copies(edge, weight, weight, np.full(len(places), weight.min(initial=1.0), np.float32), group)
@@ -175,28 +183,53 @@ def find_patterns(activations: Activations, config: ClusterConfig = RECIPES["cov
     """
     _check(activations, config)
     order = canonical_order(activations.values)
-    scaled = compared(replace(activations, values=activations.values[order]), config)
+    in_order = replace(activations, values=activations.values[order])
+    is_sampled = 0 < config.cluster_sample < activations.n_images
+    return _put_back(_of_sample(in_order, config) if is_sampled else _of_all(in_order, config), order)
+
+
+def _of_all(activations: Activations, config: ClusterConfig) -> Patterns:
+    scaled = compared(activations, config)
     places, group = clustering_space(scaled, config)
     ties = ties_of(places, config)
     found = cut_tree(*tree_of_places(places, group, ties, config), group, ties, config)
     label, old_number = _along_a_line(found, scaled)
     place = places[group]
-    medoid = medoids(place, label, config.metric)
     exemplar, exemplar_pattern = exemplars(found.tree, label) if ties is None else core(ties.graph, group, label)
     assigned, assigned_probability = assign(
         place, label, found.probability, config.metric, share=_shares_of_noise(ties, group, label)
     )
-    back = np.argsort(order)
     return Patterns(
         layer=activations.layer,
-        label=label[back],
-        probability=found.probability[back],
-        outlier_score=found.outlier_score[back],
-        assigned=assigned[back],
-        assigned_probability=assigned_probability[back],
+        label=label,
+        probability=found.probability,
+        outlier_score=found.outlier_score,
+        assigned=assigned,
+        assigned_probability=assigned_probability,
         persistence=found.persistence[old_number],
-        medoid=order[medoid].astype(np.int32),
-        exemplar=order[exemplar].astype(np.int32),
+        medoid=medoids(place, label, config.metric).astype(np.int32),
+        exemplar=exemplar.astype(np.int32),
         exemplar_pattern=exemplar_pattern.astype(np.int32),
+        tree=found.tree,
+    )
+
+
+def _of_sample(activations: Activations, config: ClusterConfig) -> Patterns:
+    """Find the patterns of some images, and put the others where their nearest ones are."""
+    n_taken = max(config.cluster_sample, config.min_cluster_size)
+    sample = stratified(compared(activations, config), n_taken, config.seed)
+    part = replace(activations, values=activations.values[sample])
+    values = fitted(part, config).apply(activations.values)
+    return spread(_of_all(part, config), sample, values, config.metric)
+
+
+def _put_back(found: Patterns, order: Index) -> Patterns:
+    """Name the images as they came."""
+    back = np.argsort(order)
+    return replace(
+        found,
+        **{name: getattr(found, name)[back] for name in PER_IMAGE},
+        medoid=order[found.medoid].astype(np.int32),
+        exemplar=order[found.exemplar].astype(np.int32),
         tree=_undo(order, found.tree),
     )

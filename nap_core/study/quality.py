@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from nap_core.configs import ClusterConfig
+from nap_core.configs import ClusterConfig, searched
 from nap_core.keys import digest
 from nap_core.patterns.communities import Ties
 from nap_core.patterns.gaps import Gaps
@@ -52,7 +52,7 @@ def kept_tree(study: Study, layer: str, config: ClusterConfig | None = None) -> 
             arrays["by_chance"] = space.ties.by_chance
         return arrays | ({"order": space.order, "place": space.place, "group": space.group} if reduced else {})
 
-    content = {name: getattr(config, name) for name in _TREE_FIELDS}
+    content = {name: getattr(config, name) for name in _TREE_FIELDS} | searched(config)
     key = digest("cluster tree", activations=study.activations_key(layer), version=VERSION, **content)
     kept = study.store.compute(key, grown, kind=CLUSTER_TREE, layer=layer).arrays
     placed = replace(config, hierarchy="density")  # the ties are there already

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from nap_core.configs import RECIPES, ClusterConfig, recipe
+from nap_core.configs import METRICS, RECIPES, ClusterConfig, recipe
 from nap_core.errors import NotFiniteError, TooFewImagesError
 from nap_core.patterns.clustering import find_patterns
 from nap_core.patterns.exemplars import medoid
@@ -77,6 +77,29 @@ def test_the_order_of_the_images_does_not_matter(name):
         np.testing.assert_array_equal(getattr(found, field)[order], getattr(again, field))
     np.testing.assert_array_equal(found.persistence, again.persistence)
     np.testing.assert_array_equal(values[found.medoid], values[order][again.medoid])
+
+
+@pytest.mark.parametrize("metric", METRICS)
+@pytest.mark.parametrize("method", ["leaf", "eom"])
+@pytest.mark.parametrize("name", RECIPES)
+def test_nor_does_it_with_ties_under_any_metric(name, method, metric):
+    random = np.random.default_rng(0)
+    ties = np.stack(np.meshgrid(*[np.arange(5.0)] * 3), axis=-1).reshape(-1, 3)
+    values = np.concatenate([ties, ties[:20], 12 + random.normal(size=(40, 3)).round(1)])
+    config = recipe(name, metric=metric, cluster_selection_method=method, n_neighbors=8)
+    found = find_patterns(activations(values), config)
+    check(found, config.min_cluster_size)
+    for seed in range(3):
+        order = np.random.default_rng(seed).permutation(len(values))
+        again = find_patterns(activations(values[order]), config)
+        np.testing.assert_array_equal(found.label[order], again.label)
+        np.testing.assert_array_equal(found.probability[order], again.probability)
+
+
+@pytest.mark.parametrize("name", RECIPES)
+@pytest.mark.parametrize("n", [2, 3, 4])
+def test_as_few_images_as_there_may_be(name, n):
+    check(find_patterns(activations(blobs(40)[:n]), recipe(name, min_cluster_size=2)), 2)
 
 
 @pytest.mark.parametrize("name", RECIPES)
