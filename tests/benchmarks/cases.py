@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nap_core.study import Study
-from tests.benchmarks.planted import planted, structureless
+from tests.benchmarks.planted import among_background, planted, structureless
 
 SHARED = Path(__file__).resolve().parents[3] / "shared" / "data"
 PHOTO_LAYERS = ("features.6", "features.13", "features.17", "features.18", "classifier")
@@ -38,8 +38,18 @@ def planted_cases() -> Iterator[Case]:
     ):
         made = planted(n_units, n_groups, background=background)
         yield Case("planted", f"{n_units} units", f"{n_groups} groups", made.values, made.target)
-    made = structureless(256)
-    yield Case("planted", "256 units", "nothing", made.values, made.target)
+    for n_units in (3, 256):
+        made = structureless(n_units)
+        yield Case("planted", f"{n_units} units", "nothing", made.values, made.target)
+
+
+def background_cases() -> Iterator[Case]:
+    """Clear groups in a background that takes a tenth, or four tenths, of the images."""
+    for n_units, n_groups in ((64, 10), (512, 30)):
+        for kind in ("even", "normal"):
+            for among in (0.1, 0.4):
+                made = among_background(n_units, n_groups, among, kind)
+                yield Case("background", f"{n_units} units", made.name, made.values, made.target)
 
 
 def demo_cases() -> Iterator[Case]:
@@ -95,6 +105,7 @@ def photo_study(folder: str, layers: tuple[str, ...] = PHOTO_LAYERS) -> Study:
 
 SOURCES: dict[str, Callable[[], Iterator[Case]]] = {
     "planted": planted_cases,
+    "background": background_cases,
     "demos": demo_cases,
     "dense": dense_cases,
     "photos": photo_cases,
