@@ -3,7 +3,7 @@
 import streamlit as st
 
 from nap_core.errors import NapError
-from nap_core.ui.frame import frame
+from nap_core.ui.frame import behind_the_page, frame
 
 st.set_page_config(page_title="Neural activation patterns", layout="wide")
 st.html("<style>.stMainBlockContainer{padding-top:3rem} h1{font-size:2rem!important}</style>")
@@ -32,3 +32,4 @@ try:
     page.run()
 except NapError as error:
     st.error(str(error))
+behind_the_page()

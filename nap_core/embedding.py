@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from nap_core.configs import ClusterConfig
+from nap_core.configs import RECIPES, ClusterConfig
 from nap_core.errors import ConfigError, listed
 from nap_core.geometry.ordering import canonical_order, distinct_rows
 from nap_core.geometry.reduction import FEWEST_FOR_UMAP, principal_components, umap_layout
@@ -16,6 +16,9 @@ from nap_core.types import Activations, Float, frozen_array
 METHODS = ("umap", "pca")
 MIN_DIST = 0.1
 """UMAP's least distance between points on the page: groups stay apart, and their insides can be seen."""
+
+FULL_EPOCHS, FEW_EPOCHS, MANY = 500, 200, 5000
+"""umap-learn goes over 500 times up to 10,000 rows and 200 times beyond; from 5,000 on, nothing is gained by more."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -62,12 +65,31 @@ def embed(activations: Activations, config: ClusterConfig, method: str = "umap")
     first, group, _ = distinct_rows(activations.values[order])
     scaled = compared(replace(activations, values=activations.values[order]), config)[first]
     if method == "umap" and len(scaled) >= FEWEST_FOR_UMAP:
-        place = umap_layout(scaled, 2, config.n_neighbors, seed=config.seed, min_dist=MIN_DIST, search=config.search)
+        place = umap_layout(
+            scaled,
+            2,
+            config.n_neighbors,
+            seed=config.seed,
+            min_dist=MIN_DIST,
+            n_epochs=n_epochs(len(order)),
+            search=config.search,
+        )
     else:
         method, place = "pca", _two_columns(principal_components(scaled, 2))
     position = np.empty((len(group), 2), np.float32)
     position[order] = place[group]
     return Embedding(activations.layer, method, position)
+
+
+def n_epochs(n_images: int) -> int:
+    """Return how often UMAP goes over the layout of so many images."""
+    return FULL_EPOCHS if n_images <= MANY else FEW_EPOCHS
+
+
+def warm_up() -> None:
+    """Load and compile what the first map by UMAP in a process would wait for; some seconds, and 250 MB of memory."""
+    few = np.random.default_rng(0).normal(size=(4 * FEWEST_FOR_UMAP, 8)).astype(np.float32)
+    embed(Activations("", "none", few, np.arange(8, dtype=np.int32)), RECIPES["covering"])
 
 
 def _two_columns(place: Float) -> Float:

@@ -7,6 +7,8 @@ components with fixed signs.
 from __future__ import annotations
 
 import warnings
+from contextlib import suppress
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -41,6 +43,17 @@ def principal_components(values: NDArray[Any], n_components: int) -> Float:
     return turned
 
 
+@cache
+def _keep_compiled() -> None:
+    """Let numba keep on the disk what it compiles of umap-learn, for the next process; half a minute is saved there."""
+    from umap import layouts, umap_
+
+    epoch = layouts._get_optimize_layout_euclidean_single_epoch_fn(False)
+    for function in (umap_.smooth_knn_dist, umap_.compute_membership_strengths, epoch):
+        with suppress(RuntimeError):  # neither beside the package nor in the user's folder may anything be written
+            function.enable_caching()
+
+
 def _graph(values: NDArray[Any], near: Index, distance: Float) -> Any:
     """Return UMAP's fuzzy graph of the exact nearest neighbours; the row itself counts as the first."""
     from umap.umap_ import fuzzy_simplicial_set
@@ -65,6 +78,7 @@ def umap_layout(
     seed: int = 0,
     min_dist: float = 0.0,
     search: str = "exact",
+    n_epochs: int | None = None,
 ) -> Float:
     """Return UMAP's layout [row, component].
 
@@ -78,6 +92,8 @@ def umap_layout(
         Least distance between neighbours in the layout, in [0, 1]; 0 lets groups contract, which suits a clustering.
     search
         ``exact`` neighbours, or ``approximate`` ones, of which some are missed.
+    n_epochs
+        How often the layout is gone over; umap-learn's own choice (500, and 200 beyond 10,000 rows) where not given.
 
     References
     ----------
@@ -87,6 +103,7 @@ def umap_layout(
         warnings.simplefilter("ignore")
         from umap.umap_ import find_ab_params, simplicial_set_embedding
 
+        _keep_compiled()
     near, distance = nearest_by(search, values, min(n_neighbors, len(values)) - 1, metric)
     a, b = find_ab_params(1.0, min_dist)
     random = np.random.RandomState(seed)
@@ -103,7 +120,7 @@ def umap_layout(
         b=b,
         gamma=1.0,
         negative_sample_rate=5,
-        n_epochs=None,
+        n_epochs=n_epochs,
         init=start.astype(np.float32),
         random_state=random,
         metric="euclidean",

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from nap_core.configs import ClusterConfig, searched
-from nap_core.embedding import Embedding, embed
+from nap_core.embedding import FULL_EPOCHS, Embedding, embed, n_epochs
 from nap_core.keys import digest
 from nap_core.study.study import Study
 
@@ -24,6 +24,8 @@ _CELLS = (64, 48, 32, 24)
 def _layout_key(study: Study, layer: str, config: ClusterConfig, method: str) -> str:
     compares = {name: getattr(config, name) for name in ("scaling", "center", "row_l2", "n_neighbors", "seed")}
     compares |= searched(config)
+    if method == "umap" and n_epochs(study.n_images) != FULL_EPOCHS:
+        compares["n_epochs"] = n_epochs(study.n_images)
     return digest("layout", activations=study.activations_key(layer), method=method, version=LAYOUT_VERSION, **compares)
 
 

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from threading import Lock
+from threading import Lock, Thread
 
 import streamlit as st
 
@@ -44,6 +44,12 @@ def run_meanwhile(key: str, work: Callable[[], object], said: str) -> None:
         if key not in running:
             running[key] = _Work(pool.submit(work), time.monotonic())
     _wait(key, said)
+
+
+@st.cache_resource
+def get_ready(work: Callable[[], object]) -> None:
+    """Do `work` once in this process, beside everything else; nobody waits for it, and nobody is told."""
+    Thread(target=work, daemon=True).start()
 
 
 @st.fragment(run_every=_STEP)

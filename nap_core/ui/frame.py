@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import streamlit as st
 
+from nap_core.embedding import warm_up
 from nap_core.errors import NapError
+from nap_core.inputs.demos import DEMOS
+from nap_core.study.maps import has_layout
+from nap_core.ui.background import get_ready
 from nap_core.ui.resources import arrive, chosen_study, open_study, opened_study, recent_studies
 from nap_core.ui.selection import tell_selection
 from nap_core.ui.visitor import visitor
@@ -29,3 +33,17 @@ def frame() -> None:
         tell_selection(opened_study(chosen))
     except NapError:
         return  # the page says what is wrong with it
+
+
+def behind_the_page() -> None:
+    """Get ready, when the page is there, what the reader of a study without layouts would wait for on its map."""
+    chosen = chosen_study()
+    if chosen in DEMOS:
+        return  # their layouts are shipped
+    try:
+        study = opened_study(chosen)
+        is_wanted = study.is_finished and not has_layout(study, study.layer_names[0], study.config)
+    except NapError:
+        return
+    if is_wanted:
+        get_ready(warm_up)

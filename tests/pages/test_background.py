@@ -4,7 +4,12 @@ from __future__ import annotations
 
 import time
 
+import numpy as np
 from streamlit.testing.v1 import AppTest
+
+from nap_core.embedding import warm_up
+from nap_core.study import Study
+from nap_core.study.maps import layout
 
 
 def slow_page(release: str, count: str) -> None:
@@ -61,3 +66,25 @@ def test_a_failure_is_a_sentence(tmp_path):
     release.write_text("bad")
     test = AppTest.from_function(slow_page, args=(str(release), str(count)), default_timeout=20).run()
     assert not after(test, "The layer cannot be laid out.").exception
+
+
+def page_with_what_is_behind_it() -> None:
+    from nap_core.ui.frame import behind_the_page, frame
+
+    frame()
+    behind_the_page()
+
+
+def test_the_first_map_is_got_ready_only_where_none_is_there(tmp_path, monkeypatch):
+    asked = []
+    monkeypatch.setattr("nap_core.ui.frame.get_ready", asked.append)
+    values = np.random.default_rng(0).normal(size=(30, 4)).astype(np.float32)
+    own = Study.from_activations(tmp_path / "own", {"layer": values})
+    for study, n in (("digits", 0), (str(tmp_path / "gone"), 0), (str(own.folder), 1)):
+        test = AppTest.from_function(page_with_what_is_behind_it, default_timeout=30)
+        test.session_state["study"] = study
+        assert not test.run().exception
+        assert len(asked) == n
+    layout(own, "layer")
+    assert not test.run().exception
+    assert asked == [warm_up]

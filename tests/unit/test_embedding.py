@@ -61,3 +61,12 @@ def test_refusals():
         embed(layer(np.zeros((3, 2))), PLAIN, "tsne")
     with pytest.raises(NotFiniteError):
         embed(layer(np.full((3, 2), np.nan)), PLAIN)
+
+
+def test_large_layers_are_gone_over_less_often(groups, monkeypatch):
+    values = groups.reshape(60, 10)
+    often = embed(layer(values), PLAIN).position
+    monkeypatch.setattr("nap_core.embedding.MANY", 59)
+    seldom = embed(layer(values), PLAIN).position
+    assert seldom.shape == often.shape
+    assert not np.array_equal(seldom, often)
