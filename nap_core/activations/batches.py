@@ -82,7 +82,9 @@ class _Batch:
 
     def read(self, place: int, network: Network, images: ImageSet, image: int) -> None:
         """Decode and prepare an image of the set into row `place`."""
-        values = network.preprocessing(images.picture(image)).float()
+        at_least = getattr(network.preprocessing, "at_least", None)
+        picture = images.picture(image) if at_least is None else images.picture(image, at_least)
+        values = network.preprocessing(picture).float()
         with self._lock:
             if self._tensor is None:
                 self._make(values)

@@ -88,7 +88,7 @@ class Architecture:
 
 def _architecture(name: str, entry: dict[str, Any]) -> Architecture:
     weights = tuple(
-        Published(**{**weights, "preprocessing": Preprocessing(**weights["preprocessing"])})
+        Published(**{**weights, "preprocessing": Preprocessing(**weights["preprocessing"], reduced=True)})
         for weights in entry.pop("weights")
     )
     return Architecture(name=name, weights=weights, sketch=tuple(entry.pop("sketch")), **entry)
@@ -323,10 +323,12 @@ def _published(weights: Any) -> dict[str, Any] | None:
     transform, classes = weights.transforms(), weights.meta.get("categories")
     if not classes:
         return None
+    preprocessing = asdict(preprocessing_of(transform))
+    del preprocessing["reduced"]  # ours, not torchvision's
     return {
         "name": weights.name,
         "n_classes": len(classes),
-        "preprocessing": asdict(preprocessing_of(transform)),
+        "preprocessing": preprocessing,
         "file": weights.url.rpartition("/")[2],
         "size": round(weights.meta["_file_size"] * 2**20),
         "operations": weights.meta["_ops"],

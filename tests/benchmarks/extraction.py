@@ -7,10 +7,14 @@ bare forward pass: the same network and batches, already decoded and in memory, 
 from __future__ import annotations
 
 import argparse
+import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 from unittest import mock
@@ -21,11 +25,15 @@ from nap_core.activations import devices, extract, hooks
 from nap_core.activations.batches import batches, example_batch
 from nap_core.activations.layers import suggest_layers
 from nap_core.activations.pooling import pool
+from nap_core.configs import RECIPES
+from nap_core.inputs.demos import demo_images, demo_network
 from nap_core.inputs.image_set import ImageSet
 from nap_core.inputs.images import load_images
 from nap_core.inputs.models import Network, load_model, network
 from nap_core.inputs.preprocessing import Preprocessing
+from nap_core.patterns.clustering import find_patterns
 from nap_core.store import Store
+from nap_core.types import Activations
 from tests.benchmarks.cases import SHARED
 
 if TYPE_CHECKING:
@@ -34,6 +42,7 @@ if TYPE_CHECKING:
     from nap_core.types import LayerInfo
 
 BATCH = 32
+PARTS = ("times", "large", "labels", "memory")
 
 
 def photos(folder: Path, n: int) -> ImageSet:
@@ -147,27 +156,110 @@ def table(ways: dict[str, Callable[[], None]], rounds: int, n_images: int) -> It
         yield f"{name:44}{np.median(np.array(found) / bare):7.2f}{np.median(found) / n_images * 1e3:9.2f}"
 
 
+def large_photos(folder: Path, rounds: int) -> None:
+    """Print what decoding at a fraction of the size gains on photos of 12 megapixels, and what it changes."""
+    images, found = drawn(folder, 32, (4032, 3024)), model("mobilenet_v2")
+    for number, way in enumerate(replace(found.preprocessing, reduced=reduced) for reduced in (False, True)):
+        bench = Bench(replace(found, preprocessing=way), images)
+        seconds = turns({"a run": bench.run}, rounds)["a run"]
+        print(f"{('whole', 'reduced')[number]:44}{np.median(seconds) / len(images) * 1e3:9.1f} ms/image", flush=True)
+
+
+def values_of(found: Network, images: ImageSet, **how: str) -> list[Activations]:
+    """Return the activations of the suggested layers."""
+    known = extract.network_layers(found, images)
+    with tempfile.TemporaryDirectory() as folder:
+        store, names = Store(folder), [layer.name for layer in known if layer.name in suggest_layers(known)]
+        keys = extract.extract(found, images, names, store=store, device="cpu", **how)
+        loaded = [extract.load_activations(store, keys[name]) for name in names]
+        return [replace(one, values=np.array(one.values)) for one in loaded if one is not None]
+
+
+def labels(found: Network, images: ImageSet) -> Iterator[str]:
+    """Rows: how alike the patterns are when the network computes in bfloat16, and when only its last digits differ."""
+    from sklearn.metrics import adjusted_rand_score
+
+    exact, coarse = values_of(found, images), values_of(found, images, precision="bfloat16")
+    with mock.patch.object(extract, "takes_channels_last", lambda *_: False):
+        other = values_of(found, images)
+    for one, half, last in zip(exact, coarse, other, strict=True):
+        error = np.abs(half.values - one.values).max() / np.abs(one.values).max()
+        row = f"{found.name:14}{one.layer:18}{error:9.4f}"
+        for config in RECIPES.values():
+            label = find_patterns(one, config).label
+            scores = [adjusted_rand_score(label, find_patterns(way, config).label) for way in (half, last)]
+            row += f"{scores[0]:12.3f}{scores[1]:9.3f}"
+        yield row
+
+
+_PEAK = """
+import sys, tempfile, threading, time
+from pathlib import Path
+import numpy as np
+from tests.benchmarks.extraction import Bench, model, photos
+def anonymous():
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return next(int(line.split()[1]) / 1000 for line in lines if line.startswith("RssAnon"))
+with tempfile.TemporaryDirectory() as folder:
+    images = photos(Path(folder), 256)
+    bench = Bench(model("mobilenet_v2"), images)
+    bench.images = images.subset(np.arange({n}) % len(images))
+    before, peak = anonymous(), [0.0]
+    def watch():
+        while True:
+            peak[0] = max(peak[0], anonymous())
+            time.sleep(0.02)
+    threading.Thread(target=watch, daemon=True).start()
+    bench.run()
+    print(peak[0] - before)
+"""
+
+
+def memory() -> None:
+    """Print how many megabytes a run takes beside what the process held before, for more and more images."""
+    for n in (256, 1024, 4096):
+        found = subprocess.check_output([sys.executable, "-c", _PEAK.format(n=n)], text=True)
+        print(f"{n:6,} images{'':32}{float(found.split()[-1]):9.0f} MB", flush=True)
+
+
+def times(chosen: argparse.Namespace, images: ImageSet) -> None:
+    for name in chosen.models:
+        bench = Bench(model(name), images)
+        print(f"{name}, {len(bench.layers)} layers, {len(images)} photos; {'':8}times bare  ms/image", flush=True)
+        ways = {
+            "bare forward pass": bench.bare,
+            "a run": bench.run,
+            "a run, channels first": bench.channels_first,
+            "a run, one thread fewer": bench.one_thread,
+            "bare forward pass, bfloat16": partial(bench.bare, "bfloat16"),
+            "a run, bfloat16": partial(bench.run, "bfloat16"),
+        }
+        if chosen.naive:
+            ways["naive, a pass per layer"] = bench.naive
+        for row in table(ways, chosen.rounds, len(images)):
+            print(row, flush=True)
+
+
 def main(arguments: list[str]) -> None:
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks extraction", description=__doc__)
+    parser.add_argument("--parts", nargs="+", choices=PARTS, default=PARTS)
     parser.add_argument("--models", nargs="+", default=["mobilenet_v2", "resnet18"])
     parser.add_argument("--images", type=int, default=256)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--naive", action="store_true", help="also a pass per layer, which takes minutes")
     chosen = parser.parse_args(arguments)
     with tempfile.TemporaryDirectory() as folder:
-        images = photos(Path(folder), chosen.images)
-        for name in chosen.models:
-            bench = Bench(model(name), images)
-            print(f"{name}, {len(bench.layers)} layers, {len(images)} photos; {'':8}times bare  ms/image", flush=True)
-            ways = {
-                "bare forward pass": bench.bare,
-                "a run": bench.run,
-                "a run, channels first": bench.channels_first,
-                "a run, one thread fewer": bench.one_thread,
-                "bare forward pass, bfloat16": lambda bench=bench: bench.bare("bfloat16"),
-                "a run, bfloat16": lambda bench=bench: bench.run("bfloat16"),
-            }
-            if chosen.naive:
-                ways["naive, a pass per layer"] = bench.naive
-            for row in table(ways, chosen.rounds, len(images)):
-                print(row, flush=True)
+        here, there = Path(folder, "photos"), Path(folder, "large")
+        here.mkdir(), there.mkdir()
+        if "times" in chosen.parts:
+            times(chosen, photos(here, chosen.images))
+        if "large" in chosen.parts:
+            large_photos(there, chosen.rounds)
+        if "labels" in chosen.parts:
+            print(f"{'':32}largest error{'':4}covering: bfloat16, last digits   published: bfloat16, last digits")
+            digits = demo_network("digits"), demo_images("digits")
+            for found, images in (digits, (model("mobilenet_v2"), photos(here, 1206))):
+                for row in labels(found, images):
+                    print(row, flush=True)
+        if "memory" in chosen.parts:
+            memory()

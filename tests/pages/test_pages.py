@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -29,6 +31,19 @@ def test_page_opens_on_the_demo(name):
     test = opened(name)
     assert not test.exception
     assert test.title[0].value
+
+
+def test_the_first_screen_needs_none_of_the_heavy_packages():
+    study = Study.demo("shapes")
+    if not all(study.has_patterns(layer) for layer in study.layer_names):
+        pytest.skip("the shipped studies are older than the clustering: python -m nap_core demos")
+    code = (
+        "import sys; from streamlit.testing.v1 import AppTest;"
+        f"test = AppTest.from_file({str(PAGES.parent / 'app.py')!r}, default_timeout=120).run();"
+        "assert not test.exception and test.title[0].value;"
+        "print([name for name in ('torch', 'umap', 'hdbscan', 'numba') if name in sys.modules])"
+    )
+    assert subprocess.check_output([sys.executable, "-c", code], text=True).splitlines()[-1] == "[]"
 
 
 @pytest.mark.parametrize("name", READING)

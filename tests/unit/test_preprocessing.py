@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from pathlib import Path
+
 import numpy as np
 import pytest
 from PIL import Image
+from torch import nn
 
+from nap_core.activations.batches import example_batch
 from nap_core.errors import ConfigError
+from nap_core.inputs.images import load_images
+from nap_core.inputs.models import network
 from nap_core.inputs.preprocessing import INTERPOLATIONS, Preprocessing
 from nap_core.inputs.zoo import MODELS
 
@@ -52,9 +59,24 @@ def test_channels_follow_the_network() -> None:
     np.testing.assert_array_equal(one[0], np.asarray(colour.convert("L"), np.float32) / np.float32(255))
 
 
+def test_large_jpegs_are_decoded_smaller(tmp_path: Path) -> None:
+    draw = np.random.default_rng(0).integers(0, 256, (15, 20, 3), np.uint8)
+    smooth = Image.fromarray(draw).resize((400, 300), Image.Resampling.BICUBIC)
+    smooth.save(tmp_path / "large.jpg", quality=95)
+    smooth.resize((100, 75)).save(tmp_path / "small.jpg", quality=95)
+    images, exact = load_images(tmp_path), Preprocessing(32, 28)
+    reduced = replace(exact, reduced=True)
+    assert exact.key != reduced.key
+    assert (exact.at_least, reduced.at_least) == (None, 64)
+    assert images.picture(0, 64).size == (100, 75)
+    whole, quick = (example_batch(network(nn.Conv2d(3, 1, 3), way), images, 2) for way in (exact, reduced))
+    np.testing.assert_array_equal(whole[1], quick[1])
+    assert 0 < float((whole[0] - quick[0]).abs().mean()) < 0.05
+
+
 def test_every_field_is_in_the_key() -> None:
     base = {"resize": 9, "crop": 8, "mean": (0.1,), "std": (1.0,), "channels": 1, "interpolation": "bilinear"}
-    changed = {"resize": 10, "crop": 7, "mean": (0.2,), "std": (2.0,), "interpolation": "bicubic"}
+    changed = {"resize": 10, "crop": 7, "mean": (0.2,), "std": (2.0,), "interpolation": "bicubic", "reduced": True}
     keys = {Preprocessing(**{**base, name: value}).key for name, value in changed.items()}
     assert len(keys | {Preprocessing(**base).key}) == len(changed) + 1
     assert Preprocessing(9, 8, (0,), (1,), 1).key == Preprocessing(9, 8, (0.0,), (1.0,), 1).key
