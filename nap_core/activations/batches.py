@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Generator
+from collections.abc import Generator, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -16,7 +17,7 @@ from nap_core.errors import InputError, TooFewImagesError
 
 if TYPE_CHECKING:
     import torch
-    from torch import Tensor
+    from torch import Tensor, nn
 
     from nap_core.inputs.image_set import ImageSet
     from nap_core.inputs.models import Network
@@ -48,15 +49,55 @@ def batches(
 ) -> Generator[tuple[int, Tensor]]:
     """Yield ``(first image, batch on device)`` from image `start` on; close the generator to stop decoding.
 
-    Memory holds at most three batches, however many images there are; on their way to a CUDA device they lie where it
-    can fetch them itself, so that nobody waits.
+    Memory holds at most three batches, however many images there are. To a CUDA device each is on its way while the
+    network works on the one before.
     """
+    is_cuda = device.type == "cuda"
+    with closing(_decoded(network, images, start, size, pinned=is_cuda, channels_last=channels_last)) as stream:
+        if is_cuda:
+            yield from _uploaded(stream, network.module, device)
+        else:
+            yield from ((first, moved(batch, network.module, device)) for first, batch in stream)
+
+
+def _uploaded(
+    stream: Iterable[tuple[int, Tensor]], module: nn.Module, device: torch.device
+) -> Generator[tuple[int, Tensor]]:
+    """Yield batches when the next one is on its way, on a stream of its own."""
+    import torch
+
+    beside = torch.cuda.Stream(device)  # type: ignore[no-untyped-call]
+    waiting = None
+    for first, batch in stream:
+        with torch.cuda.stream(beside):
+            coming = first, moved(batch, module, device), beside.record_event()
+        if waiting is not None:
+            yield _arrived(*waiting)
+        waiting = coming
+    if waiting is not None:
+        yield _arrived(*waiting)
+
+
+def _arrived(first: int, batch: Tensor, event: torch.cuda.Event) -> tuple[int, Tensor]:
+    """Let the network's own stream wait for a batch, and keep the batch's memory until that stream is through."""
+    import torch
+
+    network_stream = torch.cuda.current_stream(batch.device)
+    network_stream.wait_event(event)
+    batch.record_stream(network_stream)
+    return first, batch
+
+
+def _decoded(
+    network: Network, images: ImageSet, start: int, size: int, *, pinned: bool, channels_last: bool
+) -> Generator[tuple[int, Tensor]]:
+    """Yield batches where they were decoded."""
     starts = range(start, len(images), size)
     with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as workers:
 
         def submitted(first: int) -> tuple[_Batch, list[Future[None]]]:
             n = min(size, len(images) - first)
-            batch = _Batch(n, channels_last=channels_last, pinned=device.type == "cuda")
+            batch = _Batch(n, channels_last=channels_last, pinned=pinned)
             return batch, [workers.submit(batch.read, place, network, images, first + place) for place in range(n)]
 
         ahead = [submitted(first) for first in starts[:AHEAD]]
@@ -66,7 +107,7 @@ def batches(
                 for job in jobs:
                     job.result()
                 ahead.extend(submitted(later) for later in starts[position + AHEAD : position + AHEAD + 1])
-                yield first, moved(batch.tensor(), network.module, device)
+                yield first, batch.tensor()
         finally:
             workers.shutdown(cancel_futures=True)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +10,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from nap_core.activations import devices, extract
+from nap_core.activations import batches, devices, extract
 from nap_core.activations.devices import pick_device, placed, precisions, takes_channels_last
 from nap_core.activations.extract import activations_key, load_activations
 from nap_core.errors import ConfigError, UnknownNameError
@@ -71,6 +72,38 @@ def test_the_number_format_is_in_the_key() -> None:
     keys = {activations_key(network, images, "2", "mean", precision) for precision in ("float32", "bfloat16")}
     assert len(keys) == 2
     assert activations_key(network, images, "2", "mean") in keys
+
+
+class Beside:
+    """Stands for a CUDA stream where there is none, and writes down what it is asked."""
+
+    def __init__(self, *_: object) -> None:
+        self.waited_for: list[int] = []
+        self.n_recorded = 0
+
+    def record_event(self) -> int:
+        self.n_recorded += 1
+        return self.n_recorded
+
+    def wait_event(self, event: int) -> None:
+        self.waited_for.append(event)
+
+
+@pytest.mark.parametrize("n", [1, 4, 9])
+def test_every_batch_is_on_its_way_before_the_one_ahead_is_run(monkeypatch: pytest.MonkeyPatch, n: int) -> None:
+    beside, ahead = Beside(), Beside()
+    monkeypatch.setattr(torch.cuda, "Stream", lambda _: beside)
+    monkeypatch.setattr(torch.cuda, "stream", lambda _: nullcontext())
+    monkeypatch.setattr(torch.cuda, "current_stream", lambda _: ahead)
+    monkeypatch.setattr(torch.Tensor, "record_stream", lambda *_: None)
+    plain = list(batches.batches(Network(toy()), Pictures(n), 0, 4, CPU))
+    found = []
+    for position, pair in enumerate(batches._uploaded(iter(plain), toy(), CPU)):
+        assert beside.n_recorded == min(position + 2, len(plain))
+        assert ahead.waited_for == list(range(1, position + 2))
+        found.append(pair)
+    assert [first for first, _ in found] == [first for first, _ in plain]
+    assert all(torch.equal(one, other) for (_, one), (_, other) in zip(found, plain, strict=True))
 
 
 @has_bfloat16
