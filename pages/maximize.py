@@ -4,7 +4,7 @@ import streamlit as st
 
 from nap_core.ui.all_looks_panel import all_looks
 from nap_core.ui.evidence_panel import GLANCE, MADE, WAYS_VIEW, firmness, pick_view, places, units
-from nap_core.ui.glance_panel import glance
+from nap_core.ui.glance_panel import glance, real_images, show_real
 from nap_core.ui.looks import ALL
 from nap_core.ui.maximize_panel import made_images, pick_target, pick_wish, show_made
 from nap_core.ui.own_network import is_at_hand, network_of, offer_network
@@ -40,6 +40,8 @@ if view == MADE:
     made = made_images(study, network_of(study), wish, config) if wish else None
     if made is not None:
         show_made(study, made)
+    else:
+        show_real(study, layer, what, number, real_images(study, layer, config, what, number))
 elif view == "units":
     units(study, network_of(study), layer, number, config)
 elif view == "places":

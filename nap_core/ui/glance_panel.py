@@ -34,7 +34,7 @@ def glance(study: Study, layer: str, config: ClusterConfig, what: str, number: i
     with left:
         _made(study, layer, config, look, made, number, can_make=can_make)
     with right:
-        _real(study, layer, what, number, images)
+        show_real(study, layer, what, number, images)
     _units(study, layer, config, what, number)
 
 
@@ -92,7 +92,7 @@ def _made(
             on_click=_to_making,
             help="Choose the question, the way, seeds and steps.",
         )
-    if len(made) > (0 if look else 1):
+    if len(made) > 1:
         st.caption(f"{len(made)} sets of images are kept; *compare* shows them side by side.")
 
 
@@ -127,7 +127,8 @@ def way_words(made: Made) -> str:
     return " · ".join([question, WAYS[made.wish.parametrisation][0], *more])
 
 
-def _real(study: Study, layer: str, what: str, number: int, images: list[int]) -> None:
+def show_real(study: Study, layer: str, what: str, number: int, images: list[int]) -> None:
+    """Show real images of a pattern, unit or class, and of which classes they are."""
     if not images:
         st.markdown("##### Real images")
         st.caption("The network sees this class in no image of the study.")

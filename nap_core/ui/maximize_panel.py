@@ -180,6 +180,7 @@ def made_images(study: Study, network: Network, wish: Wish, config: ClusterConfi
     if wish.parametrisation == "generator" and not has_generator(study, network):
         note.caption("A generator is trained on the study's images first, once: a minute or two.")
     if space.button(label, type="primary", key="make"):
+        space.empty()  # else the button stays below what grows
         try:
             with space.container():
                 made = _made(study, network, wish, config, key, stopped)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from nap_core.types import NOISE, Int, Patterns
 from nap_core.ui.gallery import is_wrong, open_image, pattern_title, picture_data
 from nap_core.ui.looks import look_data, source, where_picture
 from nap_core.ui.panels import class_words, representatives
+from nap_core.ui.resources import arrive, set_out
 
 _PARTS = Path(__file__).parent / "components"
 _cards = st.components.v2.component(
@@ -75,19 +77,32 @@ def pattern_cards(
     looks: Mapping[int, Look],
     *,
     key: str,
+    opens_look: bool = False,
 ) -> int | None:
-    """Show patterns (or the noise) as cards; return the one just opened. A click on a picture opens its page."""
+    """Show patterns (or the noise) as cards; return the one just opened. A click on a picture opens its page.
+
+    Parameters
+    ----------
+    looks
+        What patterns look for, where it is kept; a click on it leads to the page of synthetic images.
+    opens_look
+        Whether a click on the card leads there as well.
+    """
+
+    def lead(event: str) -> None:
+        pattern = (st.session_state.get(key) or {}).get(event)
+        if pattern is not None:
+            set_out("maximize", {"layer": patterns.layer, "look-for": "pattern", "look-pattern": int(pattern)})
+
     shown = [_card(study, patterns, n, notes.get(n, Note()), badges.get(n, ()), looks.get(n)) for n in numbers]
     result = _cards(
         key=key,
         data={"cards": shown},
-        on_opened_change=lambda: None,
+        on_opened_change=partial(lead, "opened") if opens_look else lambda: None,
         on_image_change=lambda: None,
-        on_look_change=lambda: None,
+        on_look_change=partial(lead, "look"),
     )
-    if (pattern := result.get("look")) is not None:
-        address = {"layer": patterns.layer, "look-for": "pattern", "look-pattern": str(int(pattern))}
-        st.switch_page("pages/maximize.py", query_params=address)
+    arrive()
     if (image := result.get("image")) is not None:
         open_image(study, int(image))
     opened: int | None = result.get("opened")

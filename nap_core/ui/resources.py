@@ -179,12 +179,12 @@ def study_size(folder: str) -> int:
 def go_to(label: str, page: str, *, key: str, **address: str | int) -> None:
     """Show a button that leads to another page, or to another place of this one, with `address` as its query."""
     if st.button(
-        label, key=key, icon=":material/arrow_forward:", type="tertiary", on_click=_set_out, args=(page, address)
+        label, key=key, icon=":material/arrow_forward:", type="tertiary", on_click=set_out, args=(page, address)
     ):
         arrive()
 
 
-def _set_out(page: str, address: dict[str, str | int]) -> None:
+def set_out(page: str, address: dict[str, str | int]) -> None:
     """Remember, in a callback, where a click leads; `arrive` goes there.
 
     What a widget keeps in the address, only the widget may write: it is told its new value before it is drawn again.
