@@ -129,9 +129,8 @@ def along_flow(study: Study, config: ClusterConfig, chart: FlowChart, images: In
 
 def _step(layer: str, look: Look, share: float) -> tuple[str, str, str]:
     color, said = light_of(look)
-    caption = (
-        f'<code>{html.escape(layer)}</code><br><i style="background:{color}"></i>pattern {look.pattern}, {share:.0%}'
-    )
+    light = f'<i style="background:{color}"></i>'
+    caption = f"<code>{html.escape(layer)}</code><br>{light}pattern {look.pattern}<br>{share:.0%} of them"
     return source(shown(look.picture)), caption, f"Made for pattern {look.pattern} of {layer}: {said}"
 
 

@@ -152,7 +152,7 @@ def _make_all(study: Study, network: Network, wishes: dict[str, Wish], config: C
 
 def _elsewhere(study: Study, layer: str, config: ClusterConfig, pattern: int) -> None:
     """Show the pattern beside the one of another model or study that shares most images with it."""
-    st.markdown("##### The same images in another model")
+    st.markdown("##### The same images in another model or layer")
     left, right = st.columns(2)
     with left:
         name, title = pick_study()
@@ -162,10 +162,14 @@ def _elsewhere(study: Study, layer: str, config: ClusterConfig, pattern: int) ->
         show_error(error)
         return
     names = [one for one in other.layer_names if one not in other.problems and other.has_patterns(one, config)]
-    if not names or (other.folder == study.folder and len(names) < 2):
+    is_same = other.folder == study.folder
+    place = names.index(layer) if layer in names else len(names) - 1
+    if is_same and layer in names:
+        names.remove(layer)
+    if not names:
         st.caption("Choose a study whose layers have patterns with this clustering.")
         return
-    start = names.index(layer) if layer in names else len(names) - 1
+    start = min(place, len(names) - 1)
     there = str(right.selectbox("Its layer", names, index=start, key=f"elsewhere-layer-{name}"))
     found, n_shared, n_members = counterpart(study, layer, config, pattern, other, there)
     if found == NOISE:
@@ -175,7 +179,7 @@ def _elsewhere(study: Study, layer: str, config: ClusterConfig, pattern: int) ->
     with here:
         _side(study, layer, config, pattern, f"Here: pattern {pattern} of `{layer}`")
     with beside:
-        _side(other, there, config, found, f"{title}: pattern {found} of `{there}`")
+        _side(other, there, config, found, f"{'Here' if is_same else title}: pattern {found} of `{there}`")
         st.caption(f"It holds {n_shared} of the {n_members} images of pattern {pattern} that both studies have.")
         address: dict[str, str | int] = {"layer": there, "look-for": "pattern", "look-pattern": found}
         go_to("Open it there", "maximize", key="open-there", study=name, **address)
