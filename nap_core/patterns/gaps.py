@@ -2,7 +2,9 @@
 
 Clustering cuts, whatever comes: UMAP and HDBSCAN's excess of mass part 1,000 rows of Gaussian noise into fifty
 "patterns" that hold three quarters of them. So each pattern is compared with the patterns next to it, in the layer's
-own space and not in the one that the reduction made, and with the images of no pattern put where they are assigned.
+own space and not in the one that the reduction made. Density leaves the thin middle between two halves of one cloud in
+no pattern, so there the images of no pattern are put where they are assigned. Communities leave out strays, which
+belong to nobody (`nap_core.geometry.chance`) and fill no gap.
 The images are seen along the line from one centre, 0, to the other, 1: where a gap parts the two, far fewer lie halfway
 than around either centre. A centre never counts the image that is projected, else every small pattern would stand apart
 in many dimensions. Equally many images are taken of both, those nearest to the other, so that a long curved pattern is
@@ -25,9 +27,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from nap_core.configs import ClusterConfig
 from nap_core.geometry.neighbors import Table, centred, nearest, pairwise
 from nap_core.geometry.spanning_tree import grown_tree
-from nap_core.types import NOISE, Float, Int, frozen_array
+from nap_core.types import NOISE, Float, Int, Patterns, frozen_array
 
 N_NEAREST = 10
 """Neighbours of an image that make its pattern and theirs neighbours."""
@@ -188,6 +191,11 @@ def _islands(group: list[Table], first: Int, second: Int, found: NDArray[np.floa
     return number
 
 
+def compared_label(patterns: Patterns, config: ClusterConfig) -> Int:
+    """Return [image] the pattern with which an image takes part when gaps are looked for, or `NOISE`."""
+    return patterns.label if config.hierarchy == "communities" else patterns.assigned
+
+
 def gaps(values: NDArray[Any], label: NDArray[Any]) -> Gaps:
     """Look for gaps between neighbouring patterns.
 
@@ -196,7 +204,7 @@ def gaps(values: NDArray[Any], label: NDArray[Any]) -> Gaps:
     values
         [image, feature] as compared in the layer, before any reduction.
     label
-        [image] pattern of each image; noise where it is assigned. Images that are `NOISE` are left out.
+        [image] as `compared_label` returns it. Images that are `NOISE` are left out.
     """
     from scipy.stats import false_discovery_control
 

@@ -1,7 +1,7 @@
 """What may be believed of a pattern, in figures: does it last, come back, stand apart, and whose images are in it.
 
 Every figure is one number per pattern and speaks of members only; images of no pattern are left out, but for the gaps,
-which take them where they are assigned. None needs a class; those that do are NaN without.
+which take those of density where they are assigned. None needs a class; those that do are NaN without.
 
 References
 ----------
@@ -22,7 +22,7 @@ from nap_core.geometry.ordering import canonical_order
 from nap_core.patterns.agreement import class_counts
 from nap_core.patterns.clustering import compared
 from nap_core.patterns.exemplars import selected_clusters
-from nap_core.patterns.gaps import Gaps, gaps
+from nap_core.patterns.gaps import Gaps, compared_label, gaps
 from nap_core.patterns.stability import Stability, stability_word
 from nap_core.patterns.validity import dbcv, silhouette
 from nap_core.types import NOISE, Activations, Float, Int, Patterns, frozen_array
@@ -105,7 +105,7 @@ def measures(activations: Activations, patterns: Patterns, config: ClusterConfig
         persistence=relative_persistence(patterns),
         silhouette=silhouette(values, label, config.min_samples, config.metric),
         dbcv=dbcv(values, label, config.metric),
-        gaps=gaps(values, patterns.assigned[order]),
+        gaps=gaps(values, compared_label(patterns, config)[order]),
     )
 
 

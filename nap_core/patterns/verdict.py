@@ -25,7 +25,7 @@ from nap_core.configs import ClusterConfig
 from nap_core.geometry.neighbors import blocks, centred, distances
 from nap_core.geometry.ordering import canonical_order
 from nap_core.patterns.clustering import compared, find_patterns
-from nap_core.patterns.gaps import Gaps, gaps
+from nap_core.patterns.gaps import Gaps, compared_label, gaps
 from nap_core.types import NOISE, Activations, Float, Int, Patterns, Progress, frozen_array
 
 N_PERMUTATIONS = 5
@@ -74,15 +74,15 @@ class LayerVerdict:
         return "patterns" if self.parted >= MOSTLY else "weak patterns"
 
 
-def parted_share(patterns: Patterns, found: Gaps) -> float:
-    """Return the share of all images that lie in an island, noise where it is assigned.
+def parted_share(label: Int, found: Gaps) -> float:
+    """Return the share of all images that lie in an island; `label` [image] is what the gaps were found between.
 
     The largest island counts only where it is one pattern: cut into several, it is the continuum that is left over.
     """
     if found.n_islands < 2:
         return 0.0
-    inside = patterns.assigned != NOISE
-    island = np.where(inside, found.island[patterns.assigned], NOISE)
+    inside = label != NOISE
+    island = np.where(inside, found.island[label], NOISE)
     if np.count_nonzero(found.island == 0) > 1:
         inside &= island != 0
     return float(inside.mean())
@@ -153,7 +153,8 @@ def verdict(
         again, values = find_patterns(noise, config), compared(noise, config)
         if not done:
             gathered = clumping(compared(rows, config), values, random, config.metric)
-        seen.append((again.n_patterns, again.coverage, parted_share(again, gaps(values, again.assigned))))
+        label = compared_label(again, config)
+        seen.append((again.n_patterns, again.coverage, parted_share(label, gaps(values, label))))
         if progress:
             progress(done + 1, n_permutations)
     chance = np.array(seen).reshape(-1, 3)
@@ -162,7 +163,7 @@ def verdict(
         n_patterns=patterns.n_patterns,
         coverage=patterns.coverage,
         n_islands=found.n_islands,
-        parted=parted_share(patterns, found),
+        parted=parted_share(compared_label(patterns, config), found),
         clumping=gathered,
         chance_n_patterns=chance[:, 0].astype(np.int32),
         chance_coverage=chance[:, 1].astype(np.float32),

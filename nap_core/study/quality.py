@@ -24,7 +24,7 @@ from nap_core.study.folder import CLUSTER_TREE
 from nap_core.study.study import Study
 from nap_core.types import Float, Progress
 
-VERSION = 2  # raised when the meaning of what is stored here changes
+VERSION = 3  # raised when the meaning of what is stored here changes
 _TREE_FIELDS = (
     *("scaling", "center", "row_l2", "reduction", "hierarchy", "n_components", "n_neighbors"),
     *("min_samples", "metric", "seed"),

@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from nap_core.configs import RECIPES, ClusterConfig
 from nap_core.geometry.scaling import scale
 from nap_core.patterns.clustering import compared, find_patterns
-from nap_core.patterns.gaps import gaps
+from nap_core.patterns.gaps import compared_label, gaps
 from nap_core.patterns.stability import STABLE, stability
 from nap_core.patterns.verdict import verdict
 from nap_core.types import NOISE, Activations, Patterns
@@ -64,7 +64,7 @@ def told_number(case: Case, method: str) -> Labels:
 
 def believed(activations: Activations, patterns: Patterns, config: ClusterConfig) -> tuple[float, float, str]:
     """Median stability, share of stable patterns, and the verdict on the layer."""
-    found = gaps(compared(activations, config), patterns.assigned)
+    found = gaps(compared(activations, config), compared_label(patterns, config))
     word = verdict(activations, patterns, found, config, n_permutations=N_SHUFFLES).word
     if not patterns.n_patterns:
         return np.nan, np.nan, word

@@ -9,9 +9,10 @@ import pytest
 
 from nap_core.configs import RECIPES, ClusterConfig
 from nap_core.patterns.clustering import compared, find_patterns
-from nap_core.patterns.gaps import gaps
+from nap_core.patterns.gaps import compared_label, gaps
 from nap_core.patterns.verdict import LayerVerdict, parted_share, shuffled, verdict
 from nap_core.types import Activations
+from tests.benchmarks.planted import among_background
 
 PCA = replace(RECIPES["covering"], reduction="pca")
 
@@ -23,7 +24,7 @@ def activations(rows: np.ndarray) -> Activations:
 def judged(rows: np.ndarray, config: ClusterConfig = PCA) -> LayerVerdict:
     found = activations(rows)
     patterns = find_patterns(found, config)
-    return verdict(found, patterns, gaps(compared(found, config), patterns.assigned), config)
+    return verdict(found, patterns, gaps(compared(found, config), compared_label(patterns, config)), config)
 
 
 def planted(n_groups: int = 5, n: int = 300, n_features: int = 40, seed: int = 0) -> np.ndarray:
@@ -56,10 +57,17 @@ def test_gaussian_noise_has_no_patterns_above_chance_in_any_recipe(name, n_featu
     rows = activations(np.random.default_rng([n, n_features]).normal(size=(n, n_features)))
     patterns = find_patterns(rows, RECIPES[name])
     assert patterns.coverage < 0.25
-    found = verdict(
-        rows, patterns, gaps(compared(rows, RECIPES[name]), patterns.assigned), RECIPES[name], n_permutations=2
-    )
+    between = gaps(compared(rows, RECIPES[name]), compared_label(patterns, RECIPES[name]))
+    found = verdict(rows, patterns, between, RECIPES[name], n_permutations=2)
     assert found.word in ("a continuum", "no patterns")
+
+
+@pytest.mark.parametrize("kind", ["even", "normal"])
+def test_clear_groups_are_patterns_although_four_tenths_of_the_images_are_background(kind):
+    made = among_background(64, 10, 0.4, kind)
+    found = judged(made.values, RECIPES["covering"])
+    assert found.word == "patterns"
+    assert found.n_islands >= 9
 
 
 def test_one_clear_group_beside_a_continuum_is_weak():
@@ -100,4 +108,4 @@ def test_a_single_unit_has_nothing_to_shuffle():
     found = judged(rows, replace(PCA, row_l2=False))
     assert found.word == "patterns"
     assert not len(found.chance_n_patterns)
-    assert parted_share(find_patterns(activations(rows), PCA), gaps(rows, np.zeros(80, int))) == 0.0
+    assert parted_share(np.zeros(80, np.int32), gaps(rows, np.zeros(80, int))) == 0.0
