@@ -19,12 +19,14 @@ from nap_core.findings.records import Finding
 from nap_core.findings.search import KINDS
 from nap_core.patterns.foreign import SHOWN, SOFTMAX
 from nap_core.patterns.quality import PatternQuality
+from nap_core.patterns.unplaced import KINDS as NEAR
+from nap_core.patterns.unplaced import Unplaced
 from nap_core.patterns.verdict import LayerVerdict
 from nap_core.store import write_json
 from nap_core.study import Study
 from nap_core.study.findings import findings
-from nap_core.study.foreign import FUSED, Foreign
-from nap_core.study.judgement import known_verdict
+from nap_core.study.foreign import FEWEST, FUSED, Foreign, own_strangeness
+from nap_core.study.judgement import known_unplaced, known_verdict
 from nap_core.study.new_images import NewImages
 from nap_core.study.quality import known_quality
 from nap_core.types import NOISE, Patterns
@@ -38,7 +40,14 @@ COLUMNS = (
     "outlier_score",
     "assigned",
     "assigned_probability",
+    "stability",
+    "is_apart",
+    "near",
+    "near_first",
+    "near_second",
+    "how_far",
 )
+"""What is told of an image in one layer: of a member what its pattern is, of one in no pattern what it lies near to."""
 
 
 def _write_rows(path: Path, header: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
@@ -62,9 +71,11 @@ def predicted(study: Study, image: int) -> str:
     return named(int(study.predictions.prediction[image]), study.prediction_names)
 
 
-def pattern_rows(study: Study, patterns: Patterns, images: Iterable[int]) -> list[list[Any]]:
-    """Return one row of `COLUMNS` per image of `images`."""
-    ids = study.ids
+def pattern_rows(study: Study, patterns: Patterns, config: ClusterConfig, images: Iterable[int]) -> list[list[Any]]:
+    """Return one row of `COLUMNS` per image of `images`; cells are empty for what was not computed before."""
+    ids, sure = study.ids, known_quality(study, patterns.layer, config)
+    lost = known_unplaced(study, patterns.layer, config)
+    place = {} if lost is None else {int(image): at for at, image in enumerate(lost.image)}
     return [
         [
             ids[i],
@@ -74,9 +85,24 @@ def pattern_rows(study: Study, patterns: Patterns, images: Iterable[int]) -> lis
             *(f"{float(x):.6g}" for x in (patterns.probability[i], patterns.outlier_score[i])),
             int(patterns.assigned[i]),
             f"{float(patterns.assigned_probability[i]):.6g}",
+            *_of_pattern(sure, int(patterns.label[i])),
+            *_why_in_none(lost, place.get(i)),
         ]
         for i in images
     ]
+
+
+def _of_pattern(found: PatternQuality | None, label: int) -> list[Any]:
+    if found is None or label == NOISE:
+        return ["", ""]
+    return [f"{float(found.stability[label]):.4g}" if found.layout else "", int(found.is_apart[label])]
+
+
+def _why_in_none(found: Unplaced | None, at: int | None) -> list[Any]:
+    if found is None or at is None:
+        return [""] * 4
+    second = "" if found.second[at] == NOISE else int(found.second[at])
+    return [NEAR[found.kind[at]], int(found.first[at]), second, f"{float(found.distance[at]):.4g}"]
 
 
 def _described(study: Study, patterns: Patterns, found: PatternQuality | None) -> list[dict[str, Any]]:
@@ -129,7 +155,8 @@ def _flow_rows(study: Study, layers: Sequence[str], config: ClusterConfig) -> It
 def export(study: Study, to: Path | str, config: ClusterConfig | None = None) -> Path:
     """Write the study as plain files.
 
-    ``study.json``, ``flows.csv``, ``findings.json``, ``findings.csv`` (one row per finding and image), and per layer a
+    ``study.json``, ``flows.csv``, ``findings.json``, ``findings.csv`` (one row per finding and image), ``images.csv``
+    (one row per image: the findings that name it, how strange it is, its pattern in every layer), and per layer a
     folder with ``activations.npy`` (raw pooled, float32 ``[image, feature]``), ``patterns.csv`` (one row per image,
     `COLUMNS`) and ``patterns.json``. Of quality only what was computed before is written: figures in ``patterns.json``,
     and ``verdict.json``.
@@ -147,7 +174,7 @@ def export(study: Study, to: Path | str, config: ClusterConfig | None = None) ->
         folder.mkdir(exist_ok=True)
         patterns = study.patterns(layer, config)
         np.save(folder / "activations.npy", study.activations(layer).values, allow_pickle=False)
-        _write_rows(folder / "patterns.csv", COLUMNS, pattern_rows(study, patterns, range(study.n_images)))
+        _write_rows(folder / "patterns.csv", COLUMNS, pattern_rows(study, patterns, config, range(study.n_images)))
         write_json(folder / "patterns.json", _described(study, patterns, known_quality(study, layer, config)))
         if (judged := known_verdict(study, layer, config)) is not None:
             write_json(folder / "verdict.json", _verdict(judged))
@@ -156,8 +183,39 @@ def export(study: Study, to: Path | str, config: ClusterConfig | None = None) ->
     found = findings(study, config)
     write_json(to / "findings.json", finding_rows(study, found))
     _write_rows(to / "findings.csv", ("image", "rank", "kind", "layer", "pattern", "note"), _flags(study, found))
+    _write_rows(to / "images.csv", *_image_table(study, found, config))
     write_json(to / "study.json", study.about | {"seconds": _seconds(study, config)})
     return to
+
+
+def _image_table(
+    study: Study, found: Sequence[Finding], config: ClusterConfig
+) -> tuple[list[str], Iterable[list[Any]]]:
+    """Return header and rows of everything that is said of each image of the study."""
+    named_by: list[list[str]] = [[] for _ in range(study.n_images)]
+    for rank, one in enumerate(found, 1):
+        for image in one.image:
+            named_by[image].append(f"{rank} {one.kind}")
+    layers = {name: study.patterns(name, config) for name in study.layer_names if name not in study.problems}
+    strange = np.full(study.n_images, np.nan, np.float32)
+    if layers and study.n_images >= FEWEST:
+        told = own_strangeness(study, config)
+        strange[told.known] = told.own_chance
+    header = ["image", "target", "prediction", "confidence", "findings", "as_strange", *layers]
+    sure = study.predictions
+    rows = (
+        [
+            study.ids[i],
+            named(int(study.target[i]), study.class_names),
+            predicted(study, i),
+            "" if sure is None else f"{float(sure.confidence[i]):.6g}",
+            "; ".join(named_by[i]),
+            "" if np.isnan(strange[i]) else f"{float(strange[i]):.6g}",
+            *(int(patterns.label[i]) for patterns in layers.values()),
+        ]
+        for i in range(study.n_images)
+    )
+    return header, rows
 
 
 def _verdict(found: LayerVerdict) -> dict[str, Any]:

@@ -36,7 +36,12 @@ def test_activations_made_elsewhere_to_plain_files(archive, tmp_path, capsys):
     assert "two" in capsys.readouterr().out
     assert main(["export", str(study), "--to", str(out)]) == 0
     rows = list(csv.DictReader((out / "one" / "patterns.csv").open(encoding="utf-8")))
-    assert ",".join(rows[0]) == "image,target,prediction,label,probability,outlier_score,assigned,assigned_probability"
+    first = "image,target,prediction,label,probability,outlier_score,assigned,assigned_probability"
+    assert ",".join(rows[0]) == f"{first},stability,is_apart,near,near_first,near_second,how_far"
+    assert {row["stability"] for row in rows} == {""}  # not asked for yet
+    images = list(csv.DictReader((out / "images.csv").open(encoding="utf-8")))
+    assert [row["one"] for row in images] == [row["label"] for row in rows]
+    assert all(0 < float(row["as_strange"]) <= 1 for row in images)
     assert len(rows) == 120
     assert np.load(out / "one" / "activations.npy").dtype == np.float32
     described = json.loads((out / "one" / "patterns.json").read_text(encoding="utf-8"))

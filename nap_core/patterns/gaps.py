@@ -11,6 +11,9 @@ in many dimensions. Equally many images are taken of both, those nearest to the 
 judged where it meets its neighbour. Patterns that no gap parts are put together, those with least of one first, until
 gaps part all that are left: the islands.
 
+Every pair is looked at again whenever one of the two has grown, however many images there are: fewer images that speak
+for a pattern, or looking only where one has grown by a twentieth, is faster and leaves other islands.
+
 The idea is that of the dip test: one mode has no valley.
 
 References
@@ -22,6 +25,7 @@ Ashman, Bird, Zepf: Detecting bimodality in astronomical datasets. Astronomical 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from heapq import heappop, heappush
 from typing import Any
 
 import numpy as np
@@ -47,6 +51,7 @@ MOST_LEFT = 0.5
 SIGNIFICANT = 0.01
 """Level after correction for the pairs looked at; strict, as the clustering chose the emptiest places to cut at."""
 
+_PARTED = -1.0  # in place of how filled the middle of a pair is that a gap parts
 _MOST_SIDE = 200  # images of one pattern that are projected
 
 
@@ -132,7 +137,7 @@ def between(a: Table, b: Table) -> tuple[float, float]:
     p_value
         Of so few halfway, if an image there were as likely as around that centre.
     """
-    from scipy.stats import binom
+    from scipy.special import bdtr
 
     most = min(len(a), len(b), _MOST_SIDE)
     center_a, center_b = a.mean(axis=0), b.mean(axis=0)
@@ -140,7 +145,7 @@ def between(a: Table, b: Table) -> tuple[float, float]:
     place = np.concatenate([_positions(a, b), 1.0 - _positions(b, a)])
     first, halfway, second = ((np.abs(place - at) < BAND).sum() for at in (0.0, 0.5, 1.0))
     around = int(min(first, second))
-    return float(halfway / max(1, around)), float(binom.cdf(halfway, halfway + around, 0.5))
+    return float(halfway / max(1, around)), float(bdtr(halfway, halfway + around, 0.5))
 
 
 def _neighbors(values: NDArray[Any], label: NDArray[Any]) -> NDArray[np.int64]:
@@ -167,27 +172,58 @@ def _next_centers(center: Table) -> NDArray[np.bool_]:
     return np.triu(found | found.T, 1)
 
 
+class _Joining:
+    """Patterns that become islands: the two neighbours with least of a gap between are put together, again and again.
+
+    Parameters
+    ----------
+    group
+        [pattern] its images.
+    """
+
+    def __init__(self, group: list[Table]) -> None:
+        self.rows = dict(enumerate(group))
+        self.island = np.arange(len(group))
+        self.filled: list[dict[int, float]] = [{} for _ in group]  # of each neighbour, as it was looked at last
+        self.heap: list[tuple[float, int, int]] = []  # of equally filled pairs the last ones first
+
+    def keep(self, a: int, b: int, filled: float, p_value: float) -> None:
+        """Write down what lies between two neighbours."""
+        is_joined = filled > MOST_LEFT or p_value > SIGNIFICANT
+        self.filled[a][b] = self.filled[b][a] = filled if is_joined else _PARTED
+        if is_joined:
+            heappush(self.heap, (-filled, -min(a, b), -max(a, b)))
+
+    def join_all(self) -> None:
+        """Put together until gaps part all that are left."""
+        while self.heap:
+            filled, a, b = heappop(self.heap)
+            if self.filled[-a].get(-b) == -filled:  # else it was looked at again, or one of the two is no more
+                self._join(-a, -b)
+
+    def _join(self, kept: int, gone: int) -> None:
+        self.rows[kept] = np.concatenate([self.rows[kept], self.rows.pop(gone)])
+        self.island[self.island == gone] = kept
+        others = sorted({*self.filled[kept], *self.filled[gone]} - {kept, gone})
+        self.filled[kept].pop(gone)
+        self.filled[gone] = {}
+        for other in others:
+            self.filled[other].pop(gone, None)
+            self.keep(kept, other, *between(self.rows[kept], self.rows[other]))
+
+
 def _islands(group: list[Table], first: Int, second: Int, found: NDArray[np.float64]) -> Int:
     """Return [pattern] its island, the one with most images first.
 
-    Again and again the two neighbours with least of a gap between become one, and are compared with their neighbours as
-    one: a few images on the border, too few to show a gap, then cannot chain together what a gap parts.
+    What was put together is compared with its neighbours as one: a few images on the border, too few to show a gap,
+    then cannot chain together what a gap parts.
     """
-    pattern = np.arange(len(group))
-    rows = dict(enumerate(group))
-    pairs = {(int(a), int(b)): (float(f), float(p)) for a, b, (f, p) in zip(first, second, found, strict=True)}
-    while waiting := [(f, pair) for pair, (f, p) in pairs.items() if f > MOST_LEFT or p > SIGNIFICANT]:
-        kept, gone = max(waiting, key=lambda pair: (pair[0], pair[1]))[1]
-        rows[kept] = np.concatenate([rows[kept], rows.pop(gone)])
-        pattern[pattern == gone] = kept
-        touched = {pair for pair in pairs if kept in pair or gone in pair}
-        others = {side for pair in touched for side in pair} - {kept, gone}
-        for pair in touched:
-            del pairs[pair]
-        for other in sorted(others):
-            pairs[min(kept, other), max(kept, other)] = between(rows[kept], rows[other])
-    size = np.array([len(rows.get(number, ())) for number in range(len(group))])
-    number: Int = np.argsort(np.argsort(-size, kind="stable"))[pattern].astype(np.int32)
+    joining = _Joining(group)
+    for a, b, (filled, p_value) in zip(first.tolist(), second.tolist(), found.tolist(), strict=True):
+        joining.keep(a, b, filled, p_value)
+    joining.join_all()
+    size = np.bincount(joining.island, weights=[len(rows) for rows in group], minlength=len(group))
+    number: Int = np.argsort(np.argsort(-size, kind="stable"))[joining.island].astype(np.int32)
     return number
 
 
@@ -215,7 +251,8 @@ def gaps(values: NDArray[Any], label: NDArray[Any]) -> Gaps:
         nothing: Any = np.empty(0)
         return Gaps(nothing, nothing, nothing, nothing, nothing, np.zeros(n_patterns, np.int32))
     links = _neighbors(table, label)
-    group = [table[label == pattern] for pattern in range(n_patterns)]
+    member = np.split(np.argsort(label, kind="stable"), np.cumsum(np.bincount(label, minlength=n_patterns))[:-1])
+    group = [table[images] for images in member]
     center = np.stack([rows.mean(axis=0) for rows in group])
     first, second = (side.astype(np.int32) for side in np.nonzero((links > 0) | _next_centers(center)))
     found = np.array([between(group[a], group[b]) for a, b in zip(first, second, strict=True)]).reshape(-1, 2)

@@ -22,6 +22,7 @@ from nap_core.patterns.foreign import (
     VOICES,
     Separation,
     fused,
+    own_surprise,
     scored_by_folds,
     separation,
     surprise,
@@ -93,6 +94,12 @@ class Foreign:
             ],
             np.float32,
         ).reshape(len(self.layers), -1)
+
+    @property
+    def own_chance(self) -> Float:
+        """[known] share of the known images that are as strange as each of them, itself counted among them."""
+        found: Float = np.exp(-own_surprise(self.own_fused)).astype(np.float32)
+        return found
 
     def _has(self, layer: int, name: int) -> bool:
         return bool(np.isfinite(self.score[layer, name]).all())
@@ -264,6 +271,33 @@ def foreign_newcomers(
     confidence = None if new.predictions is None else new.predictions.confidence
     known = np.ones(study.n_images, bool) if known is None else np.asarray(known, bool)
     return _scored(study, known, lambda layer: new.rows[layer], confidence, config or study.config, progress)
+
+
+def own_strangeness(study: Study, config: ClusterConfig | None = None, progress: Progress | None = None) -> Foreign:
+    """Return how strange the study's images are to each other, each scored by others; kept. There are no new rows.
+
+    Of more than `MOST_KNOWN` images so many are drawn; `Foreign.known` says which.
+
+    Raises
+    ------
+    StudyError
+        If there are fewer than `FEWEST` images.
+    """
+    config, layers = config or study.config, tuple(layers_with_patterns(study))
+
+    def found() -> dict[str, NDArray[Any]]:
+        every, none = np.ones(study.n_images, bool), np.empty(0, np.float32)
+        made = _scored(study, every, lambda layer: study.activations(layer).values[:0], none, config, progress)
+        return {name: np.asarray(getattr(made, name)) for name in _ARRAYS}
+
+    key = digest(
+        "strangeness",
+        activations=[study.activations_key(layer) for layer in layers],
+        group=_groups(study),
+        compares=[getattr(config, name) for name in (*_COMPARES, "seed")],
+        version=VERSION,
+    )
+    return Foreign(layers, **study.store.compute(key, found, kind="strangeness").arrays)
 
 
 def nearest_known(

@@ -66,3 +66,24 @@ def test_either_side_gives_the_same():
     random = np.random.default_rng(0)
     a, b = random.normal(size=(40, 5)), random.normal(size=(60, 5)) + 1
     assert between(a, b) == pytest.approx(between(b, a))
+
+
+def test_islands_are_those_of_looking_at_every_pair_every_time():
+    random = np.random.default_rng(1)
+    rows = random.normal(size=(900, 6))
+    rows[600:, 0] += 9
+    label = np.concatenate([np.zeros(300, int), 1 + np.arange(300) % 30, 31 + np.arange(300) % 5])
+    found = gaps(rows, label)
+    group = [rows[label == pattern] - rows.mean(axis=0) for pattern in range(36)]
+    number = list(range(36))
+    pairs = {(a, b): between(group[a], group[b]) for a, b in zip(found.first, found.second, strict=True)}
+    while joined := {pair: f for pair, (f, p) in pairs.items() if f > 0.5 or p > 0.01}:
+        kept, gone = max(joined, key=lambda pair: (joined[pair], pair))
+        group[kept] = np.concatenate([group[kept], group[gone]])
+        number = [kept if n == gone else n for n in number]
+        others = {side for pair in pairs if kept in pair or gone in pair for side in pair} - {kept, gone}
+        pairs = {pair: what for pair, what in pairs.items() if kept not in pair and gone not in pair}
+        pairs |= {(min(kept, other), max(kept, other)): between(group[kept], group[other]) for other in others}
+    same = np.equal.outer(number, number)
+    np.testing.assert_array_equal(np.equal.outer(found.island, found.island), same)
+    assert found.n_islands == len(set(number)) >= 2
