@@ -185,7 +185,22 @@ def known_columns(study: Study, progress: Progress | None = None) -> dict[str, N
         columns["class"] = _named(study.target, study.class_names)
     if study.predictions is not None:
         columns["the model's answer"] = _named(study.predictions.prediction, study.prediction_names)
+        columns["the model's certainty"] = np.asarray(study.predictions.confidence)
+        columns |= _margin(study)
     return columns
+
+
+def _margin(study: Study) -> dict[str, NDArray[Any]]:
+    """Return how far the first answer is before the second, where the study has the layer that gives the answers."""
+    assert study.predictions is not None
+    last, n_classes = study.layers[-1], len(study.prediction_names)
+    if last.kind != "vector" or last.n_units < 2 or last.n_units != n_classes:
+        return {}
+    values = np.asarray(study.activations(last.name).values)
+    if not np.array_equal(values.argmax(axis=1), study.predictions.prediction):
+        return {}
+    second, first = np.partition(values, -2, axis=1)[:, -2:].T
+    return {"class margin": first - second}
 
 
 def _named(number: NDArray[Any], names: tuple[str, ...]) -> NDArray[Any]:

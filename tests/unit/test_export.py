@@ -5,20 +5,22 @@ from __future__ import annotations
 import csv
 import io
 import zipfile
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from PIL import Image
 
 from nap_core.activations.extract import network_layers
+from nap_core.configs import RECIPES
 from nap_core.export import export, selection_csv, selection_zip
 from nap_core.inputs.demos import demo_network
 from nap_core.inputs.images import load_images
 from nap_core.patterns.unplaced import KINDS
 from nap_core.study import Study
 from nap_core.study.findings import findings
-from nap_core.study.judgement import known_unplaced
-from nap_core.study.quality import known_quality
+from nap_core.study.judgement import layer_unplaced
+from nap_core.study.quality import quality
 
 
 def test_table_has_every_layers_pattern_of_every_image():
@@ -38,23 +40,27 @@ def test_files_of_a_study_without_files_are_its_thumbnails():
 
 
 def test_everything_that_is_said_of_an_image_is_in_the_tables(tmp_path):
-    study = Study.demo("shapes")
-    export(study, tmp_path)
-    images = list(csv.DictReader((tmp_path / "images.csv").open(encoding="utf-8")))
-    found = findings(study)
-    first = set(found[0].image.tolist())
-    assert [i for i, row in enumerate(images) if f"1 {found[0].kind}" in row["findings"].split("; ")] == sorted(first)
+    random = np.random.default_rng(0)
+    group = np.arange(160) % 4
+    rows = 2 * random.normal(size=(4, 12))[group] + random.normal(size=(160, 12))
+    rows[::32] = 8 * random.normal(size=(5, 12))
+    config = replace(RECIPES["covering"], hierarchy="density", reduction="pca", min_cluster_size=8)
+    study = Study.from_activations(tmp_path / "study", {"fc": rows, "again": rows}, targets=group, config=config)
+    sure, lost, patterns = quality(study, "fc"), layer_unplaced(study, "fc"), study.patterns("fc")
+    export(study, tmp_path / "out")
+    images = list(csv.DictReader((tmp_path / "out" / "images.csv").open(encoding="utf-8")))
+    for rank, one in enumerate(findings(study), 1):
+        named = [i for i, row in enumerate(images) if f"{rank} {one.kind}" in row["findings"].split("; ")]
+        assert named == sorted(one.image.tolist())
     strange = np.array([float(row["as_strange"]) for row in images])
-    assert abs((strange <= 0.05).mean() - 0.05) < 0.005
-    rows = list(csv.DictReader((tmp_path / "stage4" / "patterns.csv").open(encoding="utf-8")))
-    patterns, sure, lost = study.patterns("stage4"), known_quality(study, "stage4"), known_unplaced(study, "stage4")
-    at = int(np.flatnonzero(patterns.label == 7)[0])
-    assert float(rows[at]["stability"]) == pytest.approx(sure.stability[7], abs=1e-3)
-    assert rows[at]["near"] == rows[at]["how_far"] == ""
-    noise = rows[lost.image[0]]
-    assert (noise["label"], noise["stability"]) == ("-1", "")
-    assert int(noise["near_first"]) == lost.first[0]
-    assert noise["near"] == KINDS[lost.kind[0]]
+    assert (strange <= 0.05).sum() == 8
+    told = list(csv.DictReader((tmp_path / "out" / "fc" / "patterns.csv").open(encoding="utf-8")))
+    member, noise = int(patterns.members(0)[0]), int(lost.image[0])
+    assert float(told[member]["stability"]) == pytest.approx(sure.stability[0], abs=1e-3)
+    assert told[member]["is_apart"] == str(int(sure.is_apart[0]))
+    assert told[member]["near"] == told[member]["how_far"] == ""
+    assert (told[noise]["label"], told[noise]["stability"]) == ("-1", "")
+    assert (told[noise]["near"], int(told[noise]["near_first"])) == (KINDS[lost.kind[0]], lost.first[0])
 
 
 @pytest.fixture

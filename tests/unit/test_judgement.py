@@ -98,3 +98,12 @@ def test_a_demo_carries_the_judgement_without_the_tree(study, tmp_path):
         kinds = {about["kind"] for about in json.loads(str(packed["abouts"])).values()}
     assert {"layer verdict", "pattern stability", "pattern measures", "dial"} <= kinds
     assert CLUSTER_TREE not in kinds
+
+
+def test_the_class_margin_is_known_where_the_answers_are_a_layer():
+    study = Study.demo("digits")
+    columns = known_columns(study)
+    logits = study.activations("logits").values
+    first, second = np.sort(logits, axis=1)[:, :-3:-1].T
+    np.testing.assert_allclose(columns["class margin"], first - second)
+    np.testing.assert_array_equal(columns["the model's certainty"], study.predictions.confidence)
