@@ -116,31 +116,36 @@ class Ascent:
         import torch
 
         generators = [torch.Generator().manual_seed(seed) for seed in self.plan.seeds]
+        first = None
         if after is None:
-            parameters, history = self._begin(read, generators), list[Float]()
+            parameters, first = self._begin(read, generators)
+            history = list[Float]()
             means = torch.zeros_like(parameters), torch.zeros_like(parameters)
         else:
             parameters, history, means = after.parameters, list(after.history), after.optimiser
             for generator, state in zip(generators, after.generators, strict=True):
                 generator.set_state(state)
         for step in range(len(history), self.plan.n_steps):
-            score, gradient = self._slope(read, parameters, generators, step)
+            score, gradient = first or self._slope(read, parameters, generators, step)
+            first = None
             parameters, means = self._step(parameters, gradient, means, step)
             history.append(score)
             states = tuple(generator.get_state() for generator in generators)
             yield Moment(step + 1, score, parameters, means, states, tuple(history))
 
-    def _begin(self, read: Callable[[Tensor], Seen], generators: Sequence[torch.Generator]) -> Tensor:
-        """Return a start at which every image has a slope, wider from try to try where there is none."""
+    def _begin(
+        self, read: Callable[[Tensor], Seen], generators: Sequence[torch.Generator]
+    ) -> tuple[Tensor, tuple[Float, Tensor]]:
+        """Return a start at which every image has a slope, wider from try to try where there is none, and the slope."""
         start = self.parametrisation.start(generators)
         for number in range(N_STARTS):
             states = [generator.get_state() for generator in generators]
-            _, gradient = self._slope(read, start, generators, 0)
+            score, gradient = self._slope(read, start, generators, 0)
             flat = gradient.flatten(1).abs().amax(1) == 0
+            if not flat.any():
+                return start, (score, gradient)
             for generator, state in zip(generators, states, strict=True):
                 generator.set_state(state)
-            if not flat.any():
-                return start
             wider = start + (2.0**number) * (self.parametrisation.start(generators) - start)
             start = start.where(~flat.reshape(-1, *(1,) * (start.ndim - 1)), wider)
         raise SilentUnitError(
