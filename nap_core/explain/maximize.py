@@ -165,7 +165,7 @@ class Ascent:
             picture = octave(picture, step * plan.n_octaves // plan.n_steps, plan.n_octaves)
             moved = plan.transforms.apply(picture, generators, 1 - step / plan.n_steps)
             if moved.ndim == 4 and moved.shape[1] > 1:
-                moved = moved.contiguous(memory_format=torch.channels_last)  # the order that convolutions are fastest in
+                moved = moved.contiguous(memory_format=torch.channels_last)  # convolutions are fastest in it
             score = self.objective.score(read(moved)).reshape(-1, len(plan.seeds)).mean(0)
             if not bool(torch.isfinite(score).all()):
                 raise NotFiniteError(f"'{self.objective.text}' is NaN or infinite after {step} steps; check the layer.")
