@@ -88,7 +88,7 @@ def test_only_the_misclassified_only_a_class_only_the_selected(shapes):
 
 def test_an_address_reopens_the_view(shapes):
     label = shapes.patterns("features").label
-    shortcut = int(np.bincount(label[misclassified(shapes)]).argmax())
+    shortcut = int(np.bincount(label[misclassified(shapes) & (label >= 0)]).argmax())
     address = {"flow-layers": ["stage4", "features"], "flow-only": ["misclassified"], "part": f"features:{shortcut}"}
     said = texts(flows(**address))
     assert "(misclassified) through 2 layers" in said

@@ -89,8 +89,8 @@ def test_a_pattern_and_the_noise_opened(pattern):
 
 
 def test_a_pattern_that_does_not_exist_shows_all_patterns():
-    assert not addressed("patterns.py", pattern="99").metric
-    assert not addressed("patterns.py", layer="stage1", pattern="-1").metric
+    assert not addressed("patterns.py", pattern="999").metric
+    assert not addressed("patterns.py", pattern="-2").metric
 
 
 def test_search_keeps_only_fitting_patterns():
