@@ -40,8 +40,8 @@ def test_upload_one_picture_and_follow_it(page, app, cache, browser, tmp_path):
 
 def test_an_image_is_searched_and_its_neighbours_followed(page, app):
     page.goto(f"{app}/image?study=digits")
-    page.get_by_label("Search").fill("0007")
-    page.get_by_label("Search").press("Enter")
+    page.get_by_label("Search", exact=True).fill("0007")
+    page.get_by_label("Search", exact=True).press("Enter")
     page.locator(".grid .picture[title^=digits-0007]").click()
     page.get_by_role("heading", name="digits-0007").wait_for()
     page.wait_for_url(re.compile("image=digits-0007"))
