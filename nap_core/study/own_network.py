@@ -81,13 +81,17 @@ def network_again(study: Study) -> Network:
     source = source_of_network(study)
     if not source:
         raise StudyError("The weights of the study's network are not published; load the file that it was made with.")
+    model = study.about["model"]
+    name, weights = model["name"], model["source"].split(" ")[-1] if source == "published" else ""
     if source == "files":
         name, weights = network_files(study)
-        network = as_studied(study, load_model(name or None, weights or None))
-        check_network(study, network)
-        return network
-    model = study.about["model"]
-    return load_model(model["name"], model["source"].split(" ")[-1] if source == "published" else None)
+    return _checked(study, load_model(name or None, weights or None))
+
+
+def _checked(study: Study, network: Network) -> Network:
+    network = as_studied(study, network)
+    check_network(study, network)
+    return network
 
 
 def check_network(study: Study, network: Network) -> None:
@@ -116,6 +120,4 @@ def own_network(study: Study, model: str | None = None, weights: Path | str | No
 
     if not study.about["model"]:
         raise StudyError("This study holds activations made elsewhere, without a network; nothing can be run again.")
-    network = as_studied(study, load_model(model, weights) if model or weights else network_again(study))
-    check_network(study, network)
-    return network
+    return _checked(study, load_model(model, weights)) if model or weights else network_again(study)

@@ -77,11 +77,6 @@ def prototypes(
     return synthetic_together(study, network, wishes, config, progress=progress, training=training)
 
 
-def n_missing(study: Study, network: Network, wishes: Sequence[Wish], config: ClusterConfig | None = None) -> int:
-    """Number of wishes whose images are not kept yet."""
-    return sum(not has_images(study, network, wish, config) for wish in wishes)
-
-
 def synthetic_together(
     study: Study,
     network: Network,

@@ -40,7 +40,9 @@ def preprocessing_panel(network: Network, images: ImageSet) -> None:
 
 def _ask(network: Network, found: Preprocessing) -> None:
     with st.form(f"preprocessing-{found.key}", border=False):
-        size = st.number_input("Side in pixels", 8, 1024, found.crop, help="Empty: pictures keep their own size.")
+        size = st.number_input(
+            "Side in pixels", 8, 1024, found.crop, help="The short side is resized to it, and the middle cut out."
+        )
         mean = st.text_input("Mean per channel", _written(found.mean), help="For values from 0 to 1.")
         std = st.text_input("Standard deviation per channel", _written(found.std))
         if not st.form_submit_button("Use these"):

@@ -9,7 +9,7 @@ import pytest
 
 from nap_core.activations.extract import network_layers
 from nap_core.errors import StudyError, UnsafeFileError
-from nap_core.inputs.assumed import fitted
+from nap_core.inputs.assumed import adjusted, fitted
 from nap_core.inputs.images import images_from_arrays
 from nap_core.inputs.models import load_model
 from nap_core.study import Study
@@ -82,3 +82,12 @@ def test_an_upload_names_no_files(tmp_path):
     save_file(state, tmp_path / "w.safetensors")
     assert load_model(weights=tmp_path / "w.safetensors").files == ("", str(tmp_path / "w.safetensors"))
     assert load_model(weights=tmp_path / "w.safetensors", uploaded=True).files == ("", "")
+
+
+def test_a_shipped_network_is_found_again_behind_the_preprocessing_of_the_study(tmp_path):
+    network = load_model("digits")
+    images = images_from_arrays(np.random.default_rng(0).integers(0, 256, (12, 8, 8), np.uint8))
+    shifted = network.seeing(adjusted(network.preprocessing, None, (0.25,), (0.5,)))
+    made = Study.create(tmp_path / "study", shifted, images, network_layers(shifted, images)[-1:])
+    assert not is_network_of(made, network)
+    assert is_network_of(made, network_again(made))
