@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import zipfile
+from pathlib import Path
 
 from playwright.sync_api import TimeoutError as PlaywrightTimeoutError
 
@@ -105,13 +106,18 @@ def test_other_recipe_groups_again_without_the_network(page, app):
     assert page.get_by_text("images into").count() == 1
 
 
-def test_own_weights_and_photos(page, app, cache, shared_data, tmp_path):
-    photos = tmp_path / "photos.zip"
-    with zipfile.ZipFile(photos, "w") as archive:
-        for folder in sorted((shared_data / "images/imagenet_multi").iterdir())[:12]:
-            for file in sorted(folder.glob("*.jpg"))[:20]:
+def zip_of_photos(target: Path, shared_data: Path, *, n_folders: int, most: int) -> Path:
+    """At most so many photos of each folder, and a file that is no photo."""
+    with zipfile.ZipFile(target, "w") as archive:
+        for folder in sorted((shared_data / "images/imagenet_multi").iterdir())[:n_folders]:
+            for file in sorted(folder.glob("*.jpg"))[:most]:
                 archive.write(file, f"{folder.name}/{file.name}")
         archive.writestr("broken/cut.jpg", b"\xff\xd8\xff\xe0 not a picture")
+    return target
+
+
+def test_own_weights_and_photos(page, app, cache, shared_data, tmp_path):
+    photos = zip_of_photos(tmp_path / "photos.zip", shared_data, n_folders=12, most=20)
     page.goto(f"{app}/setup")
     uploads = page.locator("input[type=file]")
     uploads.nth(0).set_input_files(shared_data / "models/mobilenet_v2_a_fp16.safetensors")

@@ -2,24 +2,17 @@
 
 from __future__ import annotations
 
-import zipfile
 from pathlib import Path
 
 import pytest
 
 from nap_core.study import Study
+from tests.browser.test_journeys import zip_of_photos
 
 
 @pytest.fixture
 def photos(shared_data: Path, tmp_path: Path) -> Path:
-    """A zip of 160 photos in twelve folders, and a file that is no photo."""
-    target = tmp_path / "photos.zip"
-    with zipfile.ZipFile(target, "w") as archive:
-        for folder in sorted((shared_data / "images/imagenet_multi").iterdir())[:40]:
-            for file in sorted(folder.glob("*.jpg"))[:4]:
-                archive.write(file, f"{folder.name}/{file.name}")
-        archive.writestr("broken/cut.jpg", b"\xff\xd8\xff\xe0 not a picture")
-    return target
+    return zip_of_photos(tmp_path / "photos.zip", shared_data, n_folders=40, most=4)
 
 
 @pytest.fixture
