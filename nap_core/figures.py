@@ -62,7 +62,7 @@ class Grid:
     values: NDArray[np.float32]  # [row, column]; NaN leaves a cell empty
 
 
-def grid_figure(grid: Grid, *, low: float, high: float, form: str = ".2f", text: str = "#1c2128") -> Any:
+def grid_figure(grid: Grid, *, low: float, high: float, form: str = "z.2f", text: str = "#1c2128") -> Any:
     """Return a table of cells, the darker the larger the number, with the numbers in them; a cell can be selected.
 
     A heatmap reports no click, so that a square of a scatter that nobody sees lies on every cell; its `customdata` is
@@ -100,7 +100,7 @@ def grid_figure(grid: Grid, *, low: float, high: float, form: str = ".2f", text:
         hoverinfo="text",
     )
     figure = quiet(go.Figure([heat, hit]), x="", y="", height=70 + 26 * n_rows)
-    names = {"tickmode": "array", "showgrid": False, "zeroline": False, "fixedrange": True}
+    names = {"tickmode": "array", "showgrid": False, "zeroline": False, "fixedrange": True, "title": None}
     figure.update_xaxes(tickvals=list(range(n_columns)), ticktext=list(grid.columns), side="top", **names)
     figure.update_yaxes(tickvals=list(range(n_rows)), ticktext=list(grid.rows), autorange="reversed", **names)
     return figure

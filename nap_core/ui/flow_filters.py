@@ -15,6 +15,7 @@ from nap_core.types import NOISE, Int
 from nap_core.ui.selection import selected
 
 LAYERS, UNFOLDED, CLASS, PATTERN = "flow-layers", "flow-unfolded", "flow-class", "flow-pattern"
+MOST_LAYERS, DRAWN = 4, 16  # at first
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +42,52 @@ def usable_layers(study: Study) -> list[str]:
     return [name for name in study.layer_names if name not in study.problems]
 
 
+def first_layers(study: Study, part: str = "") -> list[str]:
+    """Return the layers that are drawn until the reader chooses: the last of those that can be read.
+
+    Those are the layers in which the bars drawn hold most images that are in a pattern at all; fewer than two such
+    layers make no flow, and then it is the last layers. Those of `part`, a bar or ribbon asked for, are among them.
+    """
+    names = usable_layers(study)
+    readable = [name for name in names if _is_readable(study, name)]
+    first = (readable if len(readable) > 1 else names)[-MOST_LAYERS:]
+    asked = {end.rpartition(":")[0] for end in part.split(">")}
+    return [name for name in names if name in first or name in asked]
+
+
+def _is_readable(study: Study, layer: str) -> bool:
+    if not study.has_patterns(layer):
+        return True  # the page does not wait for what it may not show
+    return _largest_share(study.patterns_key(layer), study, layer) >= 0.5
+
+
+@st.cache_data(show_spinner=False, max_entries=256)
+def _largest_share(key: str, _study: Study, _layer: str) -> float:
+    size = np.sort(_study.patterns(_layer).size)[::-1]
+    return float(size[:DRAWN].sum() / max(1, size.sum()))
+
+
+def tell_left_out(study: Study, layers: tuple[str, ...]) -> None:
+    """Say which layers the first view leaves out, and offer to draw them, too."""
+    names = usable_layers(study)
+    left = [name for name in names if name not in layers]
+    if not left or list(layers) != first_layers(study):
+        return
+    with st.container(horizontal=True, vertical_alignment="center", gap="small", key="flow-left-out"):
+        st.caption(_left_out_words(study, left, len(names)), width="content")
+        if len(names) <= 2 * MOST_LAYERS:
+            st.button(f"Draw all {len(names)} layers", type="tertiary", on_click=show_layers, args=names)
+
+
+def _left_out_words(study: Study, left: list[str], n: int) -> str:
+    if len(left) > MOST_LAYERS:
+        return f"Drawn at first are {n - len(left)} of {n} layers; choose others in the sidebar."
+    keys = [study.patterns_key(name, study.config) for name in left]
+    counts = [_n_patterns(key, study, name, study.config) for key, name in zip(keys, left, strict=True)]
+    told = [f"`{name}` ({count:,} pattern{'s' * (count != 1)})" for name, count in zip(left, counts, strict=True)]
+    return f"Not drawn at first: {' and '.join([', '.join(told[:-1]), told[-1]] if told[1:] else told)}."
+
+
 def show_layers(*layers: str) -> None:
     """Make the chart show these layers, in this order."""
     st.session_state[LAYERS] = list(layers)
@@ -59,12 +106,13 @@ def follow_pattern(layer: str, pattern: int) -> None:
 def pick_flow(study: Study) -> FlowChoice:
     """Let the reader choose layers, their order, and how many patterns are drawn."""
     names = usable_layers(study)
+    first = first_layers(study, st.query_params.get("part", ""))
     with st.sidebar:
         about = "In the order in which you pick them: take one out and pick it again to move it to the right."
         layers = st.multiselect(
             "Layers, left to right",
             names,
-            default=names[-4:],
+            default=first,
             key=LAYERS,
             help=about,
             persist_state="session",
@@ -74,7 +122,7 @@ def pick_flow(study: Study) -> FlowChoice:
         if layers != in_order:
             st.button("Back to the network's order", type="tertiary", on_click=show_layers, args=in_order)
         about = "The largest; the rest of a layer is one bar, “n more”."
-        most = st.slider("Patterns drawn per layer", 4, 60, 16, key="flow-most", help=about, bind="query-params")
+        most = st.slider("Patterns drawn per layer", 4, 60, DRAWN, key="flow-most", help=about, bind="query-params")
         about = "They go into “n more”, too."
         fold = st.slider(
             "Fold patterns of fewer images than", 0, 100, 0, key="flow-fold", help=about, bind="query-params"

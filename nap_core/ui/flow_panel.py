@@ -81,7 +81,9 @@ def _headline(chart: FlowChart, followed: Followed, last: Int, study: Study) -> 
     if followed.images is None:
         noise = int((last == NOISE).sum())
         where = f"{noise:,} end in no pattern" if noise else "all end in a pattern"
-        said = f"**{study.n_images:,} images** {through} along {len(chart.ribbons):,} ribbons"
+        folded = sum(chart.n_folded)
+        small = f", {folded:,} of them folded into “n more”" if folded else ""
+        said = f"**{study.n_images:,} images** {through} and {sum(chart.n_patterns):,} patterns{small}"
         return f"{said}; {where} of `{chart.layers[-1]}`."
     numbers, counts = np.unique(last[followed.images], return_counts=True)
     most = int(numbers[counts.argmax()])

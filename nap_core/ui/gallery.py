@@ -22,8 +22,8 @@ _STYLE = """<style>
 .nap-row figure{margin:0;position:relative;width:var(--nap-size)}
 .nap-row img{width:var(--nap-size);height:var(--nap-size);object-fit:cover;border-radius:4px;display:block;
  image-rendering:auto}
-.nap-row figcaption{font-size:11px;line-height:1.25;opacity:.75;white-space:nowrap;overflow:hidden;
- text-overflow:ellipsis}
+.nap-row figcaption{font-size:11px;line-height:1.25;opacity:.75;overflow:hidden;overflow-wrap:anywhere;
+ display:-webkit-box;-webkit-box-orient:vertical;-webkit-line-clamp:2}
 .nap-row .nap-wrong::after{content:"";position:absolute;top:0;right:0;border-style:solid;border-width:0 13px 13px 0;
  border-color:transparent #c0362c transparent transparent;border-top-right-radius:4px}
 .nap-row .nap-id{width:auto;padding:2px 6px;border:1px solid #8886;border-radius:4px;font-size:12px}

@@ -62,9 +62,11 @@ def _select_all(study: Study, images: Sequence[int], key: str) -> None:
     if not len(images):
         return
     if set(map(int, images)) <= set(selected(study).tolist()):
-        label, change, about = "Take all out", {"remove": images}, "Takes these images out of the selection."
+        label = "Take all out" if len(images) > 1 else "Take it out"
+        change, about = {"remove": images}, "Out of the selection."
     else:
-        label, change, about = f"Select all {len(images):,}", {"add": images}, "Selected images stay so on every page."
+        label = f"Select all {len(images):,}" if len(images) > 1 else "Select it"
+        change, about = {"add": images}, "Selected images stay so on every page."
     if st.button(label, key=f"{key}-all", type="tertiary", help=about):
         change_selection(study, **change)
         st.rerun()

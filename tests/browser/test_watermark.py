@@ -60,7 +60,7 @@ def test_a_click_lights_exactly_its_images_in_all_layers(page, app):
     members = study.patterns("features").members(3)
     names = page.locator(".st-key-flow-chart .names text").all_text_contents()
     assert f"3 · {len(members)}" in names
-    none = [int((study.patterns(layer).label[members] == -1).sum()) for layer in ("stage3", "stage4", "logits")]
+    none = [int((study.patterns(layer).label[members] == -1).sum()) for layer in ("stage1", "stage2", "logits")]
     assert {name for name in names if name.startswith("none · ")} <= {f"none · {n}" for n in none}
     page.reload()
     page.get_by_role("heading", name="Pattern 3 of features").wait_for()
@@ -75,7 +75,7 @@ def test_bars_are_reached_with_the_keyboard(page, app):
     page.keyboard.press("ArrowDown")
     page.keyboard.press("ArrowRight")
     page.keyboard.press("Enter")
-    page.get_by_role("heading", name="of stage4").wait_for()
+    page.get_by_role("heading", name="of stage2").wait_for()
     page.keyboard.press("Escape")
     page.get_by_text("Click a bar or a ribbon").wait_for()
 

@@ -45,6 +45,23 @@ def test_a_clicked_ribbon_is_in_the_address_and_answered_with_exactly_its_images
     assert "times as many as chance would bring" in said
 
 
+def test_the_first_view_leaves_out_layers_whose_bars_would_hold_few_images(shapes):
+    test = flows()
+    assert test.multiselect(key="flow-layers").value == ["stage1", "stage2", "features", "logits"]
+    n = shapes.patterns("stage3").n_patterns
+    assert any(f"Not drawn at first: `stage3` ({n} patterns) and `stage4`" in said.value for said in test.caption)
+    assert "folded" not in texts(test)
+    button(test, "Draw all 6 layers").click().run()
+    assert "2,000 images** through 6 layers" in texts(test)
+    assert "folded into “n more”" in texts(test)
+    assert not any("Not drawn at first" in said.value for said in test.caption)
+
+
+def test_a_part_asked_for_is_in_the_first_view():
+    test = flows(part="stage4:3>features:1")
+    assert test.multiselect(key="flow-layers").value == ["stage1", "stage2", "stage4", "features", "logits"]
+
+
 def test_a_clicked_bar_leads_on_to_its_ribbons_and_to_itself_alone(shapes):
     test = flows(part="features:3")
     size = int(shapes.patterns("features").size[3])
