@@ -8,6 +8,8 @@ from typing import Any
 
 import streamlit as st
 
+from nap_core.ui.told import tell
+
 _PARTS = Path(__file__).parent / "components"
 _flow = st.components.v2.component(
     "nap_flow_chart",
@@ -42,4 +44,6 @@ def flow_component(
         if part is not None:
             choose(str(part))
 
-    _flow(key=key, data={**drawing, "chosen": chosen(), "label": label}, on_part_change=hear)
+    with st.container(gap=None):
+        tell(key, chosen())
+        _flow(key=key, data={**drawing, "of": key, "label": label}, on_part_change=hear)

@@ -12,6 +12,7 @@ import numpy as np
 import streamlit as st
 
 from nap_core.types import Float, Int
+from nap_core.ui.told import tell
 
 _PARTS = Path(__file__).parent / "components"
 _map = st.components.v2.component(
@@ -86,24 +87,21 @@ def scatter_map(
         The map in words, for those who cannot see it.
     """
     x, y = _fitted(position)
-    result = _map(
-        key=key,
-        data={
-            "key": key,
-            "x": x,
-            "y": y,
-            "color": _shorts(coloring.color),
-            "palette": list(coloring.palette),
-            "names": [{"image": image, "text": text} for image, text in coloring.names],
-            "said": list(said),
-            "chosen": list(chosen),
-            "atlas": atlas,
-            "label": label,
-            "height": height,
-        },
-        on_lasso_change=lambda: None,
-        on_pointed_change=lambda: None,
-    )
+    data = {
+        "key": key,
+        "x": x,
+        "y": y,
+        "color": _shorts(coloring.color),
+        "palette": list(coloring.palette),
+        "names": [{"image": image, "text": text} for image, text in coloring.names],
+        "said": list(said),
+        "atlas": atlas,
+        "label": label,
+        "height": height,
+    }
+    with st.container(gap=None):
+        tell(key, list(chosen))
+        result = _map(key=key, data=data, on_lasso_change=lambda: None, on_pointed_change=lambda: None)
     lasso, pointed = result.get("lasso"), result.get("pointed")
     if lasso is not None:
         return Hit(_inside(lasso["images"], len(position)), True, bool(lasso["add"]))

@@ -115,3 +115,20 @@ def test_a_cell_of_the_agreement_shows_the_flow_of_its_two_layers(page, app):
     changed.wait_for()
     settled(page)
     assert page.get_by_text("end in no pattern of").locator("code").inner_text() == "stage3"
+
+
+def test_a_click_does_not_send_the_drawing_again(page, app):
+    sizes: list[int] = []
+    page.on("websocket", lambda socket: socket.on("framereceived", lambda frame: sizes.append(len(frame))))
+    page.goto(f"{app}/flows?study=shapes")
+    bars = page.locator(".st-key-flow-chart rect[role=button]")
+    bars.first.wait_for()
+    settled(page)
+    drawing = max(sizes)
+    sizes.clear()
+    bars.nth(2).click()
+    page.get_by_text("Follow only these").wait_for()
+    settled(page)
+    assert drawing > 50_000
+    assert not any(abs(size - drawing) < 1_000 for size in sizes)
+    assert bars.nth(2).get_attribute("aria-pressed") == "true"

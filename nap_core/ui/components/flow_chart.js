@@ -8,13 +8,22 @@ export default function ({ data, parentElement, setTriggerValue }) {
   const bytes = Uint8Array.from(atob(data.followed), (letter) => letter.charCodeAt(0)).buffer;
   const followed = data.narrow ? new Uint16Array(bytes) : new Uint32Array(bytes);
   const part = new Map([...bars.map((bar, i) => [bar.part, ["bar", i]]), ...ribbons.map((r, i) => [r.part, ["ribbon", i]])]);
-  let width = 0, chosen = data.chosen, groups = {}, drawn = [];
+  const told = () => globalThis.napTold?.get(data.of) ?? "";
+  let width = 0, chosen = told(), groups = {}, drawn = [];
 
   for (const button of root.querySelectorAll("[data-save]")) button.onclick = () => save(button.dataset.save);
   const sized = new ResizeObserver(() => Math.max(stage.clientWidth, data.width) !== width && draw());
   draw();
   root.sized?.disconnect();
   (root.sized = sized).observe(stage);
+  document.removeEventListener("nap-told", root.heard);
+  document.addEventListener("nap-told", (root.heard = hear));
+
+  function hear({ detail }) {
+    if (detail !== data.of || chosen === told()) return;
+    chosen = told();
+    light(chosen);
+  }
 
   function made(kind, attributes, parent, text) {
     const element = document.createElementNS(SVG, kind);
@@ -181,5 +190,8 @@ export default function ({ data, parentElement, setTriggerValue }) {
     setTimeout(() => URL.revokeObjectURL(link.href), 10000);
   }
 
-  return () => sized.disconnect();
+  return () => {
+    sized.disconnect();
+    document.removeEventListener("nap-told", hear);
+  };
 }

@@ -10,9 +10,9 @@ export default function ({ data, parentElement, setTriggerValue }) {
   if (memory.key !== data.key) Object.assign(memory, { key: data.key, view: { zoom: 1, x: 0, y: 0 } });
   const x = shorts(data.x), y = shorts(data.y), color = shorts(data.color), n = x.length;
   const drawn = [...Array(n).keys()].sort((a, b) => color[a] - color[b]);
-  const chosen = new Set(data.chosen);
+  const told = () => new Set(globalThis.napTold?.get(data.key) ?? []);
   const atlas = data.atlas ? Object.assign(new Image(), { src: data.atlas.source, onload: () => draw() }) : null;
-  let width = 0, height = 0, lasso = null, grabbed = null, under = -1;
+  let width = 0, height = 0, lasso = null, grabbed = null, under = -1, chosen = told();
 
   root.style.setProperty("--height", `${data.height}px`);
   top.setAttribute("aria-label", data.label);
@@ -20,7 +20,15 @@ export default function ({ data, parentElement, setTriggerValue }) {
   root.querySelector("[data-do=pictures]").hidden = !atlas;
   const sized = new ResizeObserver(fit);
   sized.observe(root);
+  document.removeEventListener("nap-told", root.heard);
+  document.addEventListener("nap-told", (root.heard = hear));
   fit();
+
+  function hear({ detail }) {
+    if (detail !== data.key) return;
+    chosen = told();
+    draw();
+  }
 
   function shorts(text) {
     const bytes = Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));
@@ -224,5 +232,8 @@ export default function ({ data, parentElement, setTriggerValue }) {
     else return;
     event.preventDefault();
   };
-  return () => sized.disconnect();
+  return () => {
+    sized.disconnect();
+    document.removeEventListener("nap-told", hear);
+  };
 }
