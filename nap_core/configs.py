@@ -114,13 +114,32 @@ def searched(config: ClusterConfig) -> dict[str, str]:
     return {} if config.search == "exact" else {"search": config.search}  # nothing, as before there was a choice
 
 
+def of_sample(config: ClusterConfig) -> dict[str, int]:
+    """Return what the key of a result that rests on a sample holds of how the others are assigned."""
+    return {"sampling": 2} if config.cluster_sample else {}  # raised when the meaning changes
+
+
+def is_sampled(config: ClusterConfig, n_images: int) -> bool:
+    """Whether only some of so many images are clustered, and the others assigned."""
+    return 0 < config.cluster_sample < n_images
+
+
+_SAMPLE_AGREES = {
+    "density": "in clear groups and by 0.42 in overlapping ones, where leaving out every twentieth image changes the "
+    "patterns, too (0.77)",
+    "communities": "in clear groups, by 0.93 in overlapping ones, and by 0.2 to 0.4 where no group is clear",
+}
+
+
 def reservations(config: ClusterConfig, n_images: int) -> str:
     """Return in words what about a clustering is not exact; empty where everything is."""
     said = []
-    if 0 < config.cluster_sample < n_images:
+    if is_sampled(config, n_images):
         said.append(
             f"Patterns were found among {config.cluster_sample:,} of {n_images:,} images, taken evenly from all over "
-            "the layer; the others were assigned by their nearest ones."
+            "the layer, and are judged by these; the others were assigned by their nearest ones. Where both were "
+            "measured, such patterns agreed with those of all images by 0.98 to 0.99 (adjusted Rand index) "
+            f"{_SAMPLE_AGREES[config.hierarchy]}."
         )
     if config.search == "approximate":
         said.append("Neighbours were searched approximately (NN-descent): a few are missed.")

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from nap_core.configs import reservations
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
@@ -60,6 +62,8 @@ def print_quality(options: argparse.Namespace) -> None:
     from nap_core.study.quality import quality
 
     study = Study.open(options.study)
+    if not_exact := reservations(study.config, study.n_images):
+        print(not_exact)
     layers = [name for name in study.layer_names if name not in study.problems]
     verdicts = [judge(study, layer, report=reporter) for layer in layers]
     width = max(map(len, layers), default=5)

@@ -155,6 +155,11 @@ class Patterns:
         """[pattern] number of members."""
         return np.bincount(self.label[self.label != NOISE], minlength=self.n_patterns).astype(np.int32)
 
+    @property
+    def clustered(self) -> NDArray[np.int64]:
+        """Images that the tree was grown from, ascending: all, or the sample by which the others were assigned."""
+        return np.unique(self.tree.child[self.tree.child < self.n_images])
+
     def members(self, pattern: int) -> Int:
         """Images of `pattern` (or of `NOISE`), the firmest member first, ties in image order."""
         image = np.flatnonzero(self.label == pattern)

@@ -2,6 +2,7 @@
 
 import streamlit as st
 
+from nap_core.configs import reservations
 from nap_core.study.judgement import layer_verdict
 from nap_core.study.quality import quality
 from nap_core.ui.continuum_panel import show_directions, show_unplaced
@@ -18,6 +19,8 @@ patterns = study.patterns(layer, config)
 
 st.title("How sure?")
 st.caption("Whether the patterns of a layer would come back, stand apart, and are more than chance gives.")
+if not_exact := reservations(config, study.n_images):
+    st.caption(not_exact)
 if not is_judged(study, layer, config):
     ask_first(study, layer, config)
     st.stop()

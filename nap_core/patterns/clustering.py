@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from nap_core.configs import RECIPES, ClusterConfig
+from nap_core.configs import RECIPES, ClusterConfig, is_sampled
 from nap_core.errors import NotFiniteError, TooFewImagesError
 from nap_core.geometry.chance import by_chance
 from nap_core.geometry.communities import community_tree, evened, tied
@@ -184,8 +184,8 @@ def find_patterns(activations: Activations, config: ClusterConfig = RECIPES["cov
     _check(activations, config)
     order = canonical_order(activations.values)
     in_order = replace(activations, values=activations.values[order])
-    is_sampled = 0 < config.cluster_sample < activations.n_images
-    return _put_back(_of_sample(in_order, config) if is_sampled else _of_all(in_order, config), order)
+    find = _of_sample if is_sampled(config, activations.n_images) else _of_all
+    return _put_back(find(in_order, config), order)
 
 
 def _of_all(activations: Activations, config: ClusterConfig) -> Patterns:
@@ -220,7 +220,7 @@ def _of_sample(activations: Activations, config: ClusterConfig) -> Patterns:
     sample = stratified(compared(activations, config), n_taken, config.seed)
     part = replace(activations, values=activations.values[sample])
     values = fitted(part, config).apply(activations.values)
-    return spread(_of_all(part, config), sample, values, config.metric)
+    return spread(_of_all(part, config), sample, values, config)
 
 
 def _put_back(found: Patterns, order: Index) -> Patterns:

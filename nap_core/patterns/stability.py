@@ -9,6 +9,9 @@ words stable, doubtful and unstable were meant for. ``layout="kept"`` lays the i
 once, and draws from that: it asks only whether the cut is stable, and is too kind, because a layout shows the same
 islands again even where the data have none.
 
+Where a sample is clustered and the others are assigned, a fresh draw takes a sample of its own, smaller by a fifth,
+from the images it holds, and the assigned images are compared as well: what hangs on the sample does not come back.
+
 References
 ----------
 Hennig: Cluster-wise assessment of cluster stability. Computational Statistics & Data Analysis 52 (2007).
@@ -17,14 +20,15 @@ Hennig: Cluster-wise assessment of cluster stability. Computational Statistics &
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from nap_core.configs import ClusterConfig
+from nap_core.configs import ClusterConfig, is_sampled
 from nap_core.errors import ConfigError
+from nap_core.patterns.clustering import find_patterns
 from nap_core.patterns.space import Space, cluster_space, labels_of
 from nap_core.types import NOISE, Activations, Float, Progress, frozen_array
 
@@ -100,7 +104,10 @@ def draws(n_images: int, n_draws: int = N_DRAWS, share: float = SHARE, seed: int
 
 
 def _fresh(activations: Activations, config: ClusterConfig, images: NDArray[np.int64]) -> NDArray[np.int32]:
-    rows = Activations(activations.layer, activations.pooling, activations.values[images], activations.unit)
+    rows = replace(activations, values=activations.values[images])
+    if is_sampled(config, activations.n_images):
+        fewer = max(1, round(config.cluster_sample * len(images) / activations.n_images))
+        return find_patterns(rows, replace(config, cluster_sample=fewer)).label
     return labels_of(cluster_space(rows, config), config)
 
 

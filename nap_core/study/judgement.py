@@ -12,18 +12,19 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from nap_core.configs import ClusterConfig
+from nap_core.configs import ClusterConfig, is_sampled, of_sample
 from nap_core.keys import digest
+from nap_core.patterns.clustering import fitted
 from nap_core.patterns.dial import N_DRAWS, Dial, dial
 from nap_core.patterns.directions import N_DIRECTIONS, Directions, directions
-from nap_core.patterns.space import Space, cluster_space
+from nap_core.patterns.space import cluster_space
 from nap_core.patterns.unplaced import Unplaced, unplaced
 from nap_core.patterns.verdict import N_PERMUTATIONS, LayerVerdict, verdict
 from nap_core.store import Entry
 from nap_core.study.properties import kept_metadata, property_columns
-from nap_core.study.quality import VERSION, kept_tree, layer_measures, quality
+from nap_core.study.quality import VERSION, judged_part, kept_tree, layer_measures, quality
 from nap_core.study.study import Study
-from nap_core.types import NOISE, Progress
+from nap_core.types import NOISE, Float, Progress
 
 _CHANCE = ("chance_n_patterns", "chance_coverage", "chance_parted")
 _FACTS = ("n_patterns", "coverage", "n_islands", "parted", "clumping", "seed")
@@ -57,8 +58,7 @@ def layer_verdict(
     if known is not None:
         return known
     found = verdict(
-        study.activations(layer),
-        study.patterns(layer, config),
+        *judged_part(study, layer, config),
         layer_measures(study, layer, config).gaps,
         study.fitting(layer, config),
         progress=progress,
@@ -104,6 +104,7 @@ def _dial_key(study: Study, layer: str, config: ClusterConfig) -> str:
         "config": replace(study.fitting(layer, config), cluster_selection_method="eom"),
         "target": np.asarray(study.target),
         "n_draws": N_DRAWS,
+        **of_sample(config),
     }
     return digest("dial", version=VERSION, **content)
 
@@ -127,18 +128,24 @@ def layer_dial(study: Study, layer: str, config: ClusterConfig | None = None, pr
 
     def turned() -> dict[str, NDArray[Any]]:
         space, edge, weight = kept_tree(study, layer, config)
-        found = dial(space, (edge, weight), study.fitting(layer, config), np.asarray(study.target), progress=progress)
+        target = np.asarray(study.target)[study.patterns(layer, config).clustered]
+        found = dial(space, (edge, weight), study.fitting(layer, config), target, progress=progress)
         return {name: np.asarray(getattr(found, name)) for name in ("method", *_DIAL)}
 
     return _turned(study.store.compute(_dial_key(study, layer, config), turned, kind="dial", layer=layer))
 
 
-def _clustered_in(study: Study, layer: str, config: ClusterConfig) -> Space:
-    """Return where a layer's images lie when they are clustered; without a reduction that takes no tree."""
-    config = study.fitting(layer, config)
+def _compared(study: Study, layer: str, config: ClusterConfig) -> Float:
+    """Return [image, dimension] where all images lie when they are clustered; without a reduction that takes no tree.
+
+    Those assigned by a sample lie where they were compared with it, which is before any reduction.
+    """
+    config, activations = study.fitting(layer, config), study.activations(layer)
+    if is_sampled(config, study.n_images):
+        return fitted(judged_part(study, layer, config)[0], config).apply(activations.values)
     if config.reduction != "none":
-        return kept_tree(study, layer, config)[0]
-    return cluster_space(study.activations(layer), replace(config, hierarchy="density"))
+        return kept_tree(study, layer, config)[0].values
+    return cluster_space(activations, replace(config, hierarchy="density")).values
 
 
 def _unplaced_key(study: Study, layer: str, config: ClusterConfig) -> str:
@@ -156,8 +163,7 @@ def layer_unplaced(study: Study, layer: str, config: ClusterConfig | None = None
     config = config or study.config
 
     def placed() -> dict[str, NDArray[Any]]:
-        space = _clustered_in(study, layer, config)
-        found = unplaced(space.values, study.patterns(layer, config).label, config.metric)
+        found = unplaced(_compared(study, layer, config), study.patterns(layer, config).label, config.metric)
         return {field.name: getattr(found, field.name) for field in fields(Unplaced)}
 
     key = _unplaced_key(study, layer, config)

@@ -11,18 +11,19 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from nap_core.configs import ClusterConfig, searched
+from nap_core.configs import ClusterConfig, is_sampled, searched
 from nap_core.keys import digest
 from nap_core.patterns.communities import Ties
 from nap_core.patterns.gaps import Gaps
 from nap_core.patterns.quality import Measures, PatternQuality, measures, pattern_quality
+from nap_core.patterns.sampling import alone
 from nap_core.patterns.space import Index, Space, cluster_space, tree_of
 from nap_core.patterns.stability import N_DRAWS, SHARE, Stability, stability
 from nap_core.store import Entry
 from nap_core.study.answers import misclassified
 from nap_core.study.folder import CLUSTER_TREE
 from nap_core.study.study import Study
-from nap_core.types import Float, Progress
+from nap_core.types import Activations, Float, Patterns, Progress
 
 VERSION = 3  # raised when the meaning of what is stored here changes
 _TREE_FIELDS = (
@@ -34,14 +35,27 @@ _GAPS = [field.name for field in fields(Gaps)]
 _MEASURES = ("persistence", "silhouette", "dbcv")
 
 
-def kept_tree(study: Study, layer: str, config: ClusterConfig | None = None) -> tuple[Space, Index, Float]:
-    """Return where a layer's images lie when they are clustered, and the tree's edges and weights.
+def judged_part(study: Study, layer: str, config: ClusterConfig) -> tuple[Activations, Patterns]:
+    """Return the activations and patterns of the images that were clustered: all, or the sample."""
+    activations, patterns = study.activations(layer), study.patterns(layer, config)
+    if is_sampled(study.fitting(layer, config), study.n_images):
+        activations = replace(activations, values=activations.values[patterns.clustered])
+    return activations, alone(patterns)
 
-    One tree serves every minimum size and both ways of cutting; only reduced places and the neighbours' ties are
-    stored, as the rest is scaled from the activations at once.
+
+def kept_tree(study: Study, layer: str, config: ClusterConfig | None = None) -> tuple[Space, Index, Float]:
+    """Return where the images that are clustered lie, and the tree's edges and weights.
+
+    Of a sample, images are numbered by their place in `Patterns.clustered`. One tree serves every minimum size and both
+    ways of cutting; only reduced places and the neighbours' ties are stored, as the rest is scaled from the activations
+    at once.
     """
     config = study.fitting(layer, config or study.config)
     activations, reduced = study.activations(layer), config.reduction != "none"
+    content = {name: getattr(config, name) for name in _TREE_FIELDS} | searched(config)
+    if is_sampled(config, study.n_images):
+        content["sample"] = study.patterns(layer, config).clustered
+        activations = replace(activations, values=activations.values[content["sample"]])
 
     def grown() -> dict[str, NDArray[Any]]:
         space = cluster_space(activations, config)
@@ -52,7 +66,6 @@ def kept_tree(study: Study, layer: str, config: ClusterConfig | None = None) -> 
             arrays["by_chance"] = space.ties.by_chance
         return arrays | ({"order": space.order, "place": space.place, "group": space.group} if reduced else {})
 
-    content = {name: getattr(config, name) for name in _TREE_FIELDS} | searched(config)
     key = digest("cluster tree", activations=study.activations_key(layer), version=VERSION, **content)
     kept = study.store.compute(key, grown, kind=CLUSTER_TREE, layer=layer).arrays
     placed = replace(config, hierarchy="density")  # the ties are there already
@@ -82,7 +95,7 @@ def _measured(entry: Entry) -> Measures:
 
 
 def _measure(study: Study, layer: str, config: ClusterConfig) -> dict[str, NDArray[Any]]:
-    found = measures(study.activations(layer), study.patterns(layer, config), study.fitting(layer, config))
+    found = measures(*judged_part(study, layer, config), study.fitting(layer, config))
     arrays = {name: getattr(found, name) for name in _MEASURES}
     return arrays | {f"gap_{name}": getattr(found.gaps, name) for name in _GAPS}
 
@@ -113,9 +126,12 @@ def layer_stability(
     config = config or study.config
 
     def drawn() -> dict[str, NDArray[Any]]:
+        activations, patterns = study.activations(layer), study.patterns(layer, config)
+        if layout == "kept":
+            activations, patterns = judged_part(study, layer, config)
         found = stability(
-            study.activations(layer),
-            study.patterns(layer, config).label,
+            activations,
+            patterns.label,
             study.fitting(layer, config),
             layout=layout,
             seed=config.seed,

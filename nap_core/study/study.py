@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nap_core.activations.single_unit import of_unit
-from nap_core.configs import RECIPES, ClusterConfig
+from nap_core.configs import RECIPES, ClusterConfig, of_sample
 from nap_core.errors import NotFiniteError, StudyError, TooFewImagesError, UnknownLayerError, listed
 from nap_core.flows import flow
 from nap_core.inputs.class_names import names_by_number, readable
@@ -279,7 +279,8 @@ class Study:
     def patterns_key(self, layer: str, config: ClusterConfig | None = None) -> str:
         """Return the key of the patterns of `layer` under `config`."""
         config = self.fitting(layer, config or self.config)
-        return digest("patterns", activations=self.activations_key(layer), config=config, version=PATTERNS_VERSION)
+        content = {"activations": self.activations_key(layer), "config": config, **of_sample(config)}
+        return digest("patterns", version=PATTERNS_VERSION, **content)
 
     def fitting(self, layer: str, config: ClusterConfig) -> ClusterConfig:
         """Return the clustering as it is done: one number per image has no angle, and needs no reduction or graph."""

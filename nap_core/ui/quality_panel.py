@@ -12,6 +12,7 @@ import streamlit as st
 from nap_core.configs import ClusterConfig
 from nap_core.patterns.exemplars import selected_clusters
 from nap_core.patterns.quality import PatternQuality
+from nap_core.patterns.sampling import alone
 from nap_core.patterns.stability import N_DRAWS
 from nap_core.patterns.verdict import LayerVerdict
 from nap_core.quality_figures import chance_figure, stability_figure, tree_figure
@@ -201,6 +202,7 @@ def show_table(found: PatternQuality) -> None:
 def show_tree(patterns: Patterns) -> None:
     """Show the tree that was cut."""
     st.markdown("##### The tree that was cut")
+    patterns = alone(patterns)
     figure = tree_figure(patterns, selected_clusters(patterns.tree, patterns.label).tolist())
     st.plotly_chart(figure, key=f"tree-{patterns.layer}")
     st.caption(

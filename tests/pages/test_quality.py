@@ -53,6 +53,18 @@ def test_a_layer_is_judged_when_asked_and_the_answer_stays(planted):
     assert not [button for button in again.button if button.key == "judge-one"]
 
 
+def test_a_clustered_sample_is_judged_and_said(planted):
+    sampled = replace(CONFIG, cluster_sample=100)
+    values = {name: planted.activations(name).values for name in planted.layer_names}
+    study = Study.from_activations(planted.folder.parent / "sampled", values, config=sampled)
+    test = opened("quality.py", study=str(study.folder))
+    assert any("among 100 of 160 images" in caption.value for caption in test.caption)
+    test.button(key="judge-one").click().run()
+    test.button(key="turn-dial").click().run()
+    assert not test.exception
+    assert any("The tree that was cut" in line.value for line in test.markdown)
+
+
 def test_the_dial_suggests_and_changes_nothing_before_it_is_applied(planted):
     test = opened("quality.py", study=str(planted.folder))
     test.button(key="judge-one").click().run()
