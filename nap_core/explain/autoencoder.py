@@ -2,7 +2,9 @@
 
 The code of a picture has mean 0 and standard deviation 1 over the data, so that what lies within a few deviations is a
 picture the data could hold. As in DGN-AM's generator, pictures are to look right to the network too: beside the pixels,
-what the studied network says about the copy is drawn towards what it says about the picture.
+what the studied network says about the copy is drawn towards what it says about the picture. Pictures of more than 32
+pixels a side have codes of every place rather than of the whole: one short code for all of such a picture leaves no
+edge and no small mark in the copy, and layers that answer to these see another picture.
 
 References
 ----------
@@ -44,8 +46,10 @@ _NOISE = 0.1  # of the code while training, in standard deviations: neighbouring
 class Training:
     """How the auto-encoder is trained; every field belongs to the key of the result."""
 
-    n_codes: int = 64
+    n_codes: int = 64  # of the picture, or of each of its places
+    coded_side: int = 0  # pixels the longest side is made small to, each with codes; 0 where codes are of the whole
     n_steps: int = 1500
+    n_alone: int = 0  # first steps, in which the pixels alone count
     batch_size: int = 64
     rate: float = 3e-3
     network_weight: float = 0.3  # of what the network says, against the pixels
@@ -54,38 +58,49 @@ class Training:
 
 def usual_training(size: Sequence[int]) -> Training:
     """Return what takes a minute or two on one processor for pictures of this size."""
-    return Training() if max(size) <= _SMALL else Training(batch_size=32)
+    if max(size) <= _SMALL:
+        return Training()
+    return Training(n_codes=8, coded_side=8, n_steps=2000, n_alone=1000, batch_size=32)
 
 
-def _sizes(size: Sequence[int]) -> list[tuple[int, ...]]:
-    """Return the sizes from the picture down to at most 4 places a side, each half of the one before."""
+def _sizes(size: Sequence[int], training: Training) -> list[tuple[int, ...]]:
+    """Return the sizes from the picture down to that which is coded, each half of the one before."""
     found = [tuple(size)]
-    while len(found) < 2 or (max(found[-1]) > 4 and len(found) <= len(_WIDTHS)):
+    while len(found) < 2 or (max(found[-1]) > (training.coded_side or 4) and len(found) <= len(_WIDTHS)):
         found.append(tuple(-(-side // 2) for side in found[-1]))
     return found
 
 
-def _encoder(shape: tuple[int, ...], n_codes: int) -> nn.Sequential:
+def _length(shape: tuple[int, ...], training: Training) -> int:
+    """Return how many numbers the code of a picture has."""
+    return training.n_codes * (int(np.prod(_sizes(shape[1:], training)[-1])) if training.coded_side else 1)
+
+
+def _encoder(shape: tuple[int, ...], training: Training) -> nn.Sequential:
     from torch import nn
 
-    sizes, before, steps = _sizes(shape[1:]), shape[0], list[nn.Module]()
+    sizes, before, steps = _sizes(shape[1:], training), shape[0], list[nn.Module]()
     for width in _WIDTHS[: len(sizes) - 1]:
         steps += [nn.Conv2d(before, width, 3, stride=2, padding=1), nn.BatchNorm2d(width), nn.LeakyReLU(0.1)]
         before = width
-    steps += [nn.Flatten(), nn.Linear(before * int(np.prod(sizes[-1])), n_codes), nn.BatchNorm1d(n_codes, affine=False)]
-    return nn.Sequential(*steps)
+    if training.coded_side:
+        steps += [nn.Conv2d(before, training.n_codes, 3, padding=1), nn.Flatten()]
+    else:
+        steps += [nn.Flatten(), nn.Linear(before * int(np.prod(sizes[-1])), training.n_codes)]
+    return nn.Sequential(*steps, nn.BatchNorm1d(_length(shape, training), affine=False))
 
 
-def _decoder(shape: tuple[int, ...], n_codes: int) -> nn.Sequential:
+def _decoder(shape: tuple[int, ...], training: Training) -> nn.Sequential:
     """Transposed convolutions: the work is done at the smaller of two sizes, a quarter of that behind enlarging."""
     from torch import nn
 
-    sizes = _sizes(shape[1:])
+    sizes, n_codes = _sizes(shape[1:], training), training.n_codes
     before = _WIDTHS[len(sizes) - 2]
-    steps: list[nn.Module] = [
-        nn.Linear(n_codes, before * int(np.prod(sizes[-1]))),
-        nn.Unflatten(1, (before, *sizes[-1])),
-    ]
+    steps: list[nn.Module] = (
+        [nn.Unflatten(1, (n_codes, *sizes[-1])), nn.Conv2d(n_codes, before, 3, padding=1)]
+        if training.coded_side
+        else [nn.Linear(n_codes, before * int(np.prod(sizes[-1]))), nn.Unflatten(1, (before, *sizes[-1]))]
+    )
     for number in range(len(sizes) - 2, -1, -1):
         after = _WIDTHS[number - 1] if number else shape[0]
         odd = [2 * small - side for small, side in zip(sizes[number + 1], sizes[number], strict=True)]
@@ -135,6 +150,8 @@ def train_generator(
             f"{len(pictures)} images are too few to train a generator on; it needs {FEWEST_IMAGES}. Use a linear prior."
         )
     data = torch.from_numpy(np.array(pictures, np.float32))
+    if data.shape[1] > 1:
+        data = data.contiguous(memory_format=torch.channels_last)  # convolutions are fastest in it
     with torch.random.fork_rng(devices=[]), torch.enable_grad():
         torch.manual_seed(training.seed)
         pair = _Pair(canvas.shape, training)
@@ -160,7 +177,7 @@ class _Pair:
         import torch
 
         self.training, self.n_done = training, 0
-        self.encoder, self.decoder = _encoder(shape, training.n_codes), _decoder(shape, training.n_codes)
+        self.encoder, self.decoder = _encoder(shape, training), _decoder(shape, training)
         self.adam = torch.optim.Adam([*self.encoder.parameters(), *self.decoder.parameters()], lr=training.rate)
         self.falling = torch.optim.lr_scheduler.OneCycleLR(self.adam, training.rate, total_steps=training.n_steps)
 
@@ -194,7 +211,8 @@ class _Pair:
         code = self.encoder(chosen)
         copy = self.decoder(code + _NOISE * torch.randn_like(code))
         loss = ((copy - chosen) ** 2).mean() / spreads[0]
-        for came, there, spread in zip(says(copy), wanted, spreads[1:], strict=True):
+        said = says(copy) if self.n_done >= self.training.n_alone else []
+        for came, there, spread in zip(said, wanted, spreads[1:], strict=bool(said)):
             loss = loss + self.training.network_weight * ((came - there) ** 2).mean() / spread
         self.adam.zero_grad()
         torch.autograd.backward(loss)
@@ -236,14 +254,14 @@ class _Pair:
         torch.set_rng_state(tensors["random"])
 
 
-def generator(shape: tuple[int, ...], n_codes: int, weights: dict[str, NDArray[Any]]) -> Generator:
-    """Return the generator of weights that `train_generator` gave."""
+def generator(shape: tuple[int, ...], training: Training, weights: dict[str, NDArray[Any]]) -> Generator:
+    """Return the generator of weights that `train_generator` gave in this training."""
     import torch
 
     with torch.random.fork_rng(devices=[]):
-        decoder = _decoder(shape, n_codes)
+        decoder = _decoder(shape, training)
     tensors = {name: torch.from_numpy(np.array(value)) for name, value in weights.items()}
     codes = tensors.pop(CODES)
     decoder.load_state_dict(tensors)
     decoder.eval().requires_grad_(False)
-    return Generator(decoder, n_codes, decoder, codes)
+    return Generator(decoder, _length(shape, training), decoder, codes)

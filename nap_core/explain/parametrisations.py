@@ -195,7 +195,7 @@ def _inverse(spectrum: Tensor, size: Sequence[int]) -> Tensor:
 N_HOMES = 5
 """Real images of a pattern at whose codes its synthetic ones start."""
 PULL = 0.03
-"""Share of the way home that a code of a pattern goes at every step."""
+"""Share of the way to the nearest home that a code of a pattern goes at every step."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -217,8 +217,8 @@ class Generator:
     codes
         [image, code] of the real images, if they are known.
     homes
-        One [real image, code] for each of several equal parts of a batch: where its images start, and whose mean they
-        are drawn to.
+        One [real image, code] for each of several equal parts of a batch: where its images start, and of which the
+        nearest draws them back.
     """
 
     decode: Callable[[Tensor], Tensor]
@@ -266,8 +266,9 @@ class Generator:
         step = (parameters + self.rate * remaining * gradient / length).clamp(-3.0, 3.0)
         if not self.homes:
             return 0.99 * step
-        middle = torch.stack([home.mean(0) for home in self.homes])
-        return step.lerp(middle.repeat_interleave(len(step) // len(middle), 0), PULL)
+        parts = torch.chunk(step, len(self.homes))
+        near = [home[torch.cdist(part, home).argmin(1)] for part, home in zip(parts, self.homes, strict=True)]
+        return step.lerp(torch.cat(near), PULL)
 
 
 def _most_typical(codes: Tensor) -> Tensor:

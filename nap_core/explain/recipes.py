@@ -43,6 +43,7 @@ class Bench:
     statistics: ImageStatistics
     pictures: Callable[[Int], Float]  # images → [image, channel, …] in [0, 1]
     generator: Callable[[str], Generator]  # "generator" or "linear", made when first asked for
+    prediction: Int | None = None  # [image] the network's class of the study's images, or NOISE
 
 
 def ascent(bench: Bench, wish: Wish) -> Ascent:
@@ -129,10 +130,21 @@ def _over(bench: Bench, *wishes: Wish) -> Parametrisation:
     wish = wishes[0]
     if wish.parametrisation in ("generator", "linear"):
         found = bench.generator(wish.parametrisation)
-        members = [bench.space.members(wish.pattern) for wish in wishes if wish.pattern is not None]
+        members = [_of_one_class(bench, wish.pattern) for wish in wishes if wish.pattern is not None]
         return found.at_home(members) if members else found
     base = _start(bench, wish) if wish.mode == "edit" else None
     return parametrisation(wish.parametrisation, bench.canvas.shape, bench.statistics, base)
+
+
+def _of_one_class(bench: Bench, pattern: int) -> Int:
+    """Return those members of a pattern in which the network sees what it sees in most."""
+    member = bench.space.members(pattern)
+    if bench.prediction is None or not len(member):
+        return member
+    seen = bench.prediction[member]
+    number, count = np.unique(seen, return_counts=True)
+    found: Int = member[seen == number[count.argmax()]]
+    return found
 
 
 def _start(bench: Bench, wish: Wish) -> Tensor:

@@ -29,12 +29,20 @@ class Transforms:
     colour: float = 0.0  # largest shift of each channel's values
     noise: float = 0.0  # standard deviation at the first step, falling to 0 at the last
     copies: int = 1  # independent draws per step, whose scores are averaged
+    quiet: float = 0.25  # share of the steps, at the end, in which nothing moves, so that the picture itself gets there
 
     def __post_init__(self) -> None:
         shares = (self.jitter, self.scale, self.pad, self.colour, self.noise)
-        if min(*shares, self.rotate) < 0 or max(shares) > 0.5 or self.rotate > 180 or not 1 <= self.copies <= 64:
+        if (
+            min(*shares, self.rotate) < 0
+            or max(shares) > 0.5
+            or not 0 <= self.quiet <= 1
+            or self.rotate > 180
+            or not 1 <= self.copies <= 64
+        ):
             raise ConfigError(
-                f"{self} is out of range; shares lie in 0 … 0.5, turns in 0 … 180 degrees, copies in 1 … 64."
+                f"{self} is out of range; shares lie in 0 … 0.5 (the quiet one in 0 … 1), turns in 0 … 180 degrees, "
+                "copies in 1 … 64."
             )
 
     @property
@@ -50,11 +58,11 @@ class Transforms:
         generators
             [image] each draws for its own image.
         remaining
-            Share of the steps that are still to come, in [0, 1]; noise falls with it.
+            Share of the steps that are still to come, in [0, 1]; noise falls with it, and the last are `quiet`.
         """
         import torch
 
-        if not (self.is_moving or self.colour or self.noise):
+        if remaining <= self.quiet or not (self.is_moving or self.colour or self.noise):
             return picture
         made = picture.repeat(self.copies, *(1,) * (picture.ndim - 1))
         drawn = torch.stack([_uniform(generator, 4) for _ in range(self.copies) for generator in generators])

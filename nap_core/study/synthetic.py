@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from nap_core.inputs.models import Network
 
 FACTS_VERSION = 2  # raised when the meaning of stored picture facts and generators changes
-IMAGE_VERSION = 3  # raised when the meaning of stored synthetic images changes
+IMAGE_VERSION = 4  # raised when the meaning of stored synthetic images changes
 _SAMPLE = 600  # pictures that statistics and the linear prior are made of
 _N_CODES = 48  # of the linear prior
 _IN_PARTS = 64
@@ -123,7 +123,7 @@ def study_generator(study: Study, network: Network, name: str, progress: Progres
 
     entry = study.store.compute(key, trained, kind="generator", training=asdict(training))
     draft.discard()
-    return generator(there.shape, training.n_codes, entry.arrays)
+    return generator(there.shape, training, entry.arrays)
 
 
 def _generator_key(study: Study, network: Network, training: Training) -> str:
@@ -191,6 +191,7 @@ def bench(
         statistics=ImageStatistics(**{field.name: facts.arrays[field.name] for field in fields(ImageStatistics)}),
         pictures=lambda images: framed_pictures(study, network, images),
         generator=lambda name: study_generator(study, network, name, progress),
+        prediction=None if study.predictions is None else study.predictions.prediction,
     )
 
 

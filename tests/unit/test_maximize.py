@@ -247,6 +247,8 @@ def test_transforms_that_move_nothing_change_nothing() -> None:
     picture = torch.rand(2, 3, 9, 8)
     random = [torch.Generator().manual_seed(i) for i in range(2)]
     assert Transforms().apply(picture, random, 1.0) is picture
+    assert Transforms(rotate=9.0, noise=0.1, quiet=0.25).apply(picture, random, 0.25) is picture
+    assert Transforms(rotate=9.0, noise=0.1, quiet=0.25).apply(picture, random, 0.26) is not picture
     still = Transforms(rotate=1e-9, copies=2).apply(picture, random, 1.0)
     torch.testing.assert_close(still, picture.repeat(2, 1, 1, 1), atol=1e-5, rtol=0)
     assert not suggested((28, 28)).is_moving
@@ -265,17 +267,25 @@ def test_octaves_go_from_coarse_to_fine() -> None:
     assert found.score.min() > found.history[0].max()
 
 
-def test_a_generator_makes_pictures_like_the_data_and_keeps_its_weights() -> None:
+WHOLE = Training(n_codes=6, n_steps=200, batch_size=32)
+BY_PLACE = Training(n_codes=2, coded_side=4, n_steps=200, n_alone=100, batch_size=32)
+
+
+@pytest.mark.parametrize(("training", "n_codes"), [(WHOLE, 6), (BY_PLACE, 2 * 4 * 4)])
+def test_a_generator_makes_pictures_like_the_data_and_keeps_its_weights(training: Training, n_codes: int) -> None:
     rng = np.random.default_rng(0)
     pictures = np.zeros((96, 1, 8, 8), np.float32)
     for picture in pictures:
         picture[0, :, rng.integers(1, 7)] = 0.9  # one upright line
     net = made(Small)
     layers = [layer(net, "conv", (1, 8, 8))]
-    weights = train_generator(net, blank((1, 8, 8)), layers, pictures, Training(n_codes=6, n_steps=60, batch_size=32))
-    again = train_generator(net, blank((1, 8, 8)), layers, pictures, Training(n_codes=6, n_steps=60, batch_size=32))
+    weights = train_generator(net, blank((1, 8, 8)), layers, pictures, training)
+    again = train_generator(net, blank((1, 8, 8)), layers, pictures, training)
     assert all(np.array_equal(weights[name], again[name]) for name in weights)
-    par = generator((1, 8, 8), 6, weights)
+    par = generator((1, 8, 8), training, weights)
+    assert par.codes.shape == (96, n_codes) == (96, par.n_codes)
+    copy = par.picture(par.codes).numpy()
+    assert ((copy - pictures) ** 2).mean() < 0.7 * pictures.var(axis=0).mean()
     before = [value.clone() for value in par.module.state_dict().values()]
     run = Ascent(net, blank((1, 8, 8)), objectives.logit(0), par, Plan(n_steps=10, seeds=(0, 1)))
     found = maximize(run)
@@ -288,7 +298,8 @@ def test_a_training_that_was_broken_off_ends_in_the_same_weights(monkeypatch) ->
     monkeypatch.setattr(autoencoder, "_KEPT_EVERY", 4)
     pictures = np.random.default_rng(0).uniform(size=(70, 1, 7, 6)).astype(np.float32)
     net, there = made(Small), blank((1, 7, 6))
-    asked = (net, there, [layer(net, "conv", (1, 7, 6))], pictures, Training(n_codes=5, n_steps=14, batch_size=16))
+    training = Training(n_codes=5, coded_side=4, n_steps=14, n_alone=9, batch_size=16)
+    asked = (net, there, [layer(net, "conv", (1, 7, 6))], pictures, training)
     whole, kept = train_generator(*asked), []
 
     def stop(done: int, total: int) -> None:
@@ -312,8 +323,9 @@ def test_images_of_a_pattern_start_at_its_most_typical_members() -> None:
     start = home.start([torch.Generator().manual_seed(seed) for seed in (0, 1, 0, 1)])
     assert (start[:2] - 1).abs().max() < 0.2
     assert start[2:].abs().max() < 0.1
-    flat = torch.zeros(4, 2)
-    torch.testing.assert_close(home.moved(flat, flat, 1.0)[:2], flat[:2] + PULL * home.homes[0].mean(0))
+    away, flat = torch.tensor([[0.5, 1.0], [1.0, 0.5], [0.0, 0.0], [0.0, 0.0]]), torch.zeros(4, 2)
+    nearest = torch.tensor([[0.9, 1.0], [1.0, 0.9], [0.0, 0.0], [0.0, 0.0]])
+    torch.testing.assert_close(home.moved(away, flat, 1.0), away.lerp(nearest, PULL))
     assert par.homes == ()
 
 

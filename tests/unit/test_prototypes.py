@@ -11,6 +11,7 @@ import torch
 
 from nap_core.errors import ConfigError, SilentUnitError
 from nap_core.explain.maximize import Ascent, Plan, adam_step, maximize
+from nap_core.explain.parametrisations import N_HOMES, Generator
 from nap_core.explain.recipes import ascent, parted, together
 from nap_core.explain.wishes import Wish
 from nap_core.inputs.models import load_model
@@ -136,3 +137,17 @@ def test_honest_patterns_seldom_raise_the_mark(study: Study, digits) -> None:
     made = list(prototypes.prototypes(study, digits, LAYER, patterns, parametrisation="fourier"))
     assert np.mean([one.check.is_suspicious for one in made]) <= 0.2
     assert np.mean([one.check.reached.mean() for one in made]) >= 0.95
+
+
+def test_images_start_at_members_in_which_the_network_sees_the_usual_class(study: Study, digits) -> None:
+    table = synthetic.bench(study, digits, LAYER)
+    seen = study.predictions.prediction
+    mixed = max(range(table.space.n_patterns), key=lambda k: len(set(seen[table.space.members(k)])))
+    codes = torch.eye(study.n_images)  # the code of an image tells its number
+    of_numbers = Generator(lambda code: code, study.n_images, codes=codes)
+    wish = Wish(LAYER, pattern=mixed, parametrisation="generator")
+    (home,) = ascent(replace(table, generator=lambda _: of_numbers), wish).parametrisation.homes
+    commonest = np.bincount(seen[table.space.members(mixed)]).argmax()
+    assert set(seen[home.argmax(1).numpy()]) == {commonest}
+    anywhere = replace(table, generator=lambda _: of_numbers, prediction=None)
+    assert len(ascent(anywhere, wish).parametrisation.homes[0]) == N_HOMES
