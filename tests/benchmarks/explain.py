@@ -89,7 +89,7 @@ def photos(layers: tuple[str, ...]) -> tuple[Study, Network]:
 BOTH = ("generator", "fourier")
 SOURCES = {
     "digits": Source(("stage1", "stage2", "stage3", "features", "logits"), BOTH, demo("digits")),
-    "shapes": Source(("stage1", "stage4", "features", "logits"), BOTH, demo("shapes")),
+    "shapes": Source(("stage1", "stage2", "stage3", "stage4", "features", "logits"), BOTH, demo("shapes")),
     "fashion": Source(
         ("relu1", "pool", "relu3", "linear2"), BOTH, shared("fashion_cnn", "fashion_t10k-images-idx3-ubyte.gz")
     ),
