@@ -8,6 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from nap_core.threads import sleep_while_waiting
+
+sleep_while_waiting()
 SHARED = Path(__file__).resolve().parents[2] / "shared" / "data"
 
 

@@ -57,6 +57,7 @@ class Rows:
         self.given: NDArray[Any] = np.ascontiguousarray(values, dtype=np.float32 if is_single else np.float64)
         self.metric = metric
         self.n = len(self.given)
+        self.half = np.zeros(self.n, np.float32)
         if metric == "euclidean":
             self._prepare(on or device())
 
@@ -65,7 +66,6 @@ class Rows:
 
         middle = self.given.mean(axis=0, dtype=np.float64)
         near_origin = np.empty(self.given.shape, np.float32)
-        self.half = np.empty(self.n, np.float32)
         step = max(1, 4_000_000 // max(1, self.given.shape[1]))
         for start in range(0, self.n, step):
             part = self.given[start : start + step] - middle
@@ -91,9 +91,9 @@ class Rows:
             return torch.from_numpy(cdist(self.given[rows], self.given[columns], name).astype(np.float32))
         return torch.addmm(self.half_there[columns], self.product[rows], self.product[columns].T, alpha=-1.0)
 
-    def half_of(self, rows: Index) -> Float:
+    def half_of(self, rows: Index | slice) -> Float:
         """Return [row] what `halves` leave out."""
-        return self.half[rows] if self.metric == "euclidean" else np.zeros(len(rows), np.float32)
+        return self.half[rows]
 
     def at_least(self, rows: Index | slice, halves: Float) -> Float:
         """Return the least distances that `halves` [row, …] may mean."""

@@ -139,6 +139,7 @@ class Search:
             self.is_bounded = np.zeros(len(self.begin) - 1, bool)
             self.least = np.zeros((n, len(self.begin) - 1), np.float32)
         self.size = np.diff(self.begin)
+        self.cell_of = np.repeat(np.arange(len(self.size)), self.size)
 
     def nearest(self, k: int) -> tuple[Index, Float]:
         """Return the `k` nearest other rows and their distances, nearest first; of equal ones that which came first.
@@ -199,3 +200,31 @@ class Search:
         value, column = np.hstack([half[rows], value]), np.hstack([near[rows], number[column]])
         best = np.argsort(value, axis=1, kind="stable")[:, : half.shape[1]]
         half[rows], near[rows] = np.take_along_axis(value, best, axis=1), np.take_along_axis(column, best, axis=1)
+
+    def look_back(self, half: Tensor, rows: Index, cell: int) -> None:
+        """Learn from `half` [row, row of the cell] how far at least the rows of the cell are from the cells of `rows`.
+
+        Infinite where a distance does not matter, in both directions. `rows` ascend.
+        """
+        import torch
+
+        own = self.cell_of[rows]
+        run = np.flatnonzero(np.diff(own, prepend=-1))
+        cells = own[run]
+        half += torch.from_numpy(self.rows.half_of(rows)[:, None]).to(half.device)
+        there = slice(int(self.begin[cell]), int(self.begin[cell + 1]))
+        value = np.minimum.reduceat(half.cpu().numpy(), run, axis=0).T
+        bound = self.rows.at_least(there, value - self.rows.half_of(there)[:, None])
+        left = self._left_out(rows, cells, np.diff(np.append(run, len(rows))), cell)
+        self.least[there, cells] = np.maximum(self.least[there, cells], np.minimum(bound, left))
+
+    def _left_out(self, rows: Index, cells: Index, count: Index, cell: int) -> Float:
+        """Return [cell of `cells`] how far at least those of its rows that are not among `rows` are from a cell."""
+        least = np.full(len(cells), np.inf, np.float32)
+        partly = np.flatnonzero(count < self.size[cells])
+        if len(partly):
+            members = self._columns(cells[partly])
+            number = np.arange(members.start, members.stop) if isinstance(members, slice) else members
+            others = np.setdiff1d(number, rows, assume_unique=True)
+            np.minimum.at(least, np.searchsorted(cells, self.cell_of[others]), self.least[others, cell])
+        return least

@@ -173,7 +173,7 @@ class Growth:
         self._scan_all(row, cell)
 
     def _scan_all(self, row: Index, cell: Index) -> None:
-        order = np.argsort(cell, kind="stable")
+        order = np.lexsort((row, cell))
         cells, begin = np.unique(cell[order], return_index=True)
         for number, rows in zip(cells.tolist(), np.split(row[order], begin[1:]), strict=bool(len(cells))):
             self._scan(rows, number)
@@ -203,27 +203,34 @@ class Growth:
 
     def _scan(self, row: Index, cell: int) -> None:
         """Offer what edges from `row` into a cell may be better than those known."""
+        import torch
+
         search, best = self.search, self.edges.weight
         row = row[np.maximum(search.least[row, cell], self.listed[row]) <= best[self.component[row]]]
         if not len(row):
             return
         first, last = search.begin[cell], search.begin[cell + 1]
-        half = search.rows.halves(row, slice(int(first), int(last))).cpu().numpy()
-        half[self.component[row][:, None] == self.component[first:last]] = np.inf
-        column = half.argmin(axis=1)
-        least = half[np.arange(len(row)), column]
-        search.least[row, cell] = np.maximum(search.least[row, cell], search.rows.at_least(row, least))
-        order = np.lexsort((least + search.rows.half_of(row), self.component[row]))
-        some = order[np.unique(self.component[row[order]], return_index=True)[1]]
-        some = some[np.isfinite(least[some])]
-        other = column[some] + first
+        half = search.rows.halves(row, slice(int(first), int(last)))
+        own, there = self.component[row], self.component[first:last]
+        if np.isin(there, own).any():
+            half.masked_fill_(torch.from_numpy(own[:, None] == there).to(half.device), torch.inf)
+        value = half.amin(1).cpu().numpy()
+        search.least[row, cell] = np.maximum(search.least[row, cell], search.rows.at_least(row, value))
+        order = np.lexsort((value + search.rows.half_of(row), own))
+        some = order[np.unique(own[order], return_index=True)[1]]
+        some = some[np.isfinite(value[some])]
+        other = half[some].argmin(1).cpu().numpy() + first
         self._offer(row[some], other, search.rows.distance(row[some], other))
-        reach = best[self.component[row]]
-        light = (half <= search.rows.halves_up_to(row, reach)[:, None]) & (self.core[first:last] <= reach[:, None])
-        near, column = np.nonzero(light)
-        other = column + first
+        reach = best[own]
+        up_to = search.rows.halves_up_to(row, reach)
+        near = np.flatnonzero(value <= up_to)
         if len(near):
-            self._offer(row[near], other, search.rows.distance(row[near], other))
+            light = half[near].cpu().numpy() <= up_to[near, None]
+            light &= self.core[first:last] <= reach[near, None]
+            place, column = np.nonzero(light)
+            other = column + first
+            self._offer(row[near[place]], other, search.rows.distance(row[near[place]], other))
+        search.look_back(half, row, cell)
 
 
 def with_copies(edges: Index, weight: Float, plain: Float, core: Float, group: Index) -> tuple[Index, Float]:
