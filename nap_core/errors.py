@@ -91,3 +91,9 @@ def listed(names: Iterable[str], most: int = 12) -> str:
     if len(names) > most:
         names = [*names[: most - 1], "…", names[-1]]
     return ", ".join(names)
+
+
+def counted(n: int, noun: str) -> str:
+    """Return a number with its noun: ``"1 image"``, ``"2,000 images"``, ``"3 classes"``."""
+    plural = f"{noun}es" if noun.endswith(("s", "ch")) else f"{noun}s"
+    return f"{n:,} {noun if n == 1 else plural}"

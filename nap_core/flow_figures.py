@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from nap_core.errors import counted
 from nap_core.flow_statistics import Majority, RibbonStatistics
 from nap_core.flows import OTHER, FlowChart, Node
 from nap_core.palette import OTHER_COLOR, pattern_color
@@ -41,7 +42,7 @@ def node_name(chart: FlowChart, node: Node) -> str:
         return "no pattern"
     if node.label == OTHER:
         n = chart.n_folded[node.layer]
-        return f"{n} more pattern{'s' * (n > 1)}"
+        return counted(n, "more pattern")
     return f"pattern {node.label}"
 
 
@@ -163,7 +164,7 @@ def flow_drawing(
 def _bar(chart: FlowChart, i: int, classes: Classes | None, painted: Classes | None) -> dict[str, Any]:
     node = chart.nodes[i]
     color = pattern_color(node.label, chart.n_patterns[node.layer])
-    said = f"{node.size:,} images in {node_name(chart, node)} of {chart.layers[node.layer]}"
+    said = f"{counted(node.size, 'image')} in {node_name(chart, node)} of {chart.layers[node.layer]}"
     if classes:
         number, share = int(classes.majority.node[i]), float(classes.majority.node_share[i])
         said += _class_words(classes, number, share, " of the whole pattern:" if node.label >= 0 else "")
@@ -179,7 +180,7 @@ def _ribbon(
     ribbon = chart.ribbons[i]
     source, target = chart.nodes[ribbon.source], chart.nodes[ribbon.target]
     color = pattern_color(source.label, chart.n_patterns[source.layer])
-    said = f"{ribbon.count:,} images: {node_name(chart, source)} → {node_name(chart, target)}"
+    said = f"{counted(ribbon.count, 'image')}: {node_name(chart, source)} → {node_name(chart, target)}"
     if classes:
         number, share = int(classes.majority.ribbon[i]), float(classes.majority.ribbon_share[i])
         said += _class_words(classes, number, share)

@@ -10,6 +10,7 @@ import streamlit as st
 from numpy.typing import NDArray
 
 from nap_core.configs import ClusterConfig
+from nap_core.errors import counted
 from nap_core.palette import pattern_color
 from nap_core.patterns.agreement import class_counts
 from nap_core.study import Study
@@ -43,7 +44,8 @@ def headline(study: Study, patterns: Patterns) -> str:
     inside = int((patterns.label != NOISE).sum())
     whole, _, unit = patterns.layer.partition(":")
     who = f"Unit {unit} of layer `{whole}`" if unit else f"Layer `{whole}`"
-    said = f"{who} puts **{inside:,} of {study.n_images:,}** images into **{patterns.n_patterns} patterns**"
+    images, found = counted(study.n_images, "image"), counted(patterns.n_patterns, "pattern")
+    said = f"{who} puts **{inside:,} of {images}** into **{found}**"
     return f"{said}; {study.n_images - inside:,} are in no pattern." if inside < study.n_images else f"{said}."
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import streamlit as st
 
+from nap_core.errors import counted
 from nap_core.export import named
 from nap_core.patterns.agreement import class_counts
 from nap_core.study import Study
@@ -63,5 +64,5 @@ def _chosen(
     pattern = NOISE if column == "none" else int(column)
     images = np.flatnonzero((number == rows[row]) & (patterns.label == pattern))
     where = "no pattern" if pattern == NOISE else f"pattern {pattern}"
-    st.markdown(f"##### {len(images):,} images of {named(int(rows[row]), names)} in {where}")
+    st.markdown(f"##### {counted(len(images), 'image')} of {named(int(rows[row]), names)} in {where}")
     paged_pictures(study, images.tolist(), key=f"cell-{patterns.layer}-{row}-{column}")

@@ -6,6 +6,7 @@ from collections import Counter
 
 import streamlit as st
 
+from nap_core.errors import counted
 from nap_core.palette import pattern_color
 from nap_core.study.comparison import Comparison
 from nap_core.types import NOISE, Int, Patterns
@@ -27,7 +28,8 @@ def aligned_rows(left: Side, right: Side, comparison: Comparison) -> None:
     alone = sum(NOISE in row for row in rows)
     st.subheader("Pattern by pattern")
     st.caption(
-        f"{len(rows) - alone} pairs, and {alone} patterns without a partner; those that changed most come first. "
+        f"{counted(len(rows) - alone, 'pair')}, and {counted(alone, 'pattern')} without a partner; "
+        "those that changed most come first. "
         "Patterns are paired one to one so that the pairs share as much as they can."
     )
     pages = -(-len(rows) // ROWS_PER_PAGE)
@@ -62,7 +64,7 @@ def _toggle(name: str, is_open: bool) -> None:
 
 def _side(side: Side, patterns: Patterns, pattern: int) -> None:
     with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
-        size = f"<span style='opacity:.7'>{int(patterns.size[pattern]):,} images</span>"
+        size = f"<span style='opacity:.7'>{counted(int(patterns.size[pattern]), 'image')}</span>"
         title = chip(pattern_color(pattern, patterns.n_patterns), pattern_title(pattern))
         st.html(f"<b>{title}</b> {size}", width="content")
         pin_button(side.study, patterns, pattern, side.config, key="row")
@@ -88,7 +90,7 @@ def _change(comparison: Comparison, row: tuple[int, int]) -> None:
         st.markdown(f"{stayed:,} stayed · {gone:,} went · {came:,} came")
     else:
         st.markdown(f"**only on the {'left' if row[1] == NOISE else 'right'}**")
-        st.markdown(f"{gone or came:,} images")
+        st.markdown(counted(gone or came, "image"))
 
 
 def _images(left: Side, comparison: Comparison, row: tuple[int, int]) -> None:
@@ -104,5 +106,5 @@ def _images(left: Side, comparison: Comparison, row: tuple[int, int]) -> None:
             )
         )
     images: Int = comparison.left_image[parts[kind]]
-    st.markdown(f"{len(images):,} images {kind}: {class_words(left.study, images, 6)}")
+    st.markdown(f"{counted(len(images), 'image')} {kind}: {class_words(left.study, images, 6)}")
     paged_pictures(left.study, [int(i) for i in images], key=f"{key}-{kind}", size=64, per_page=48)

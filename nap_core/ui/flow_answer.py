@@ -10,6 +10,7 @@ import streamlit as st
 from numpy.typing import NDArray
 
 from nap_core.configs import ClusterConfig
+from nap_core.errors import counted
 from nap_core.export import predicted
 from nap_core.flow_figures import node_name, part_name, ribbon_words
 from nap_core.flow_statistics import RibbonStatistics
@@ -82,8 +83,8 @@ def answer(
     images = chart.node_members(index) if kind == "node" else chart.ribbon_members(index)
     st.markdown(f"##### {described(chart, kind, index)}")
     chance = f", {ribbon_words(statistics, index)}" if kind == "edge" else ""
-    classes = class_words(study, images)
-    st.markdown(f"**{len(images):,} images**{chance}{': ' if classes else ''}{classes}{_wrong_words(study, images)}.")
+    n, classes = counted(len(images), "image"), class_words(study, images)
+    st.markdown(f"**{n}**{chance}{': ' if classes else ''}{classes}{_wrong_words(study, images)}.")
     if kind == "node":
         _ways(study, chart, index)
     _next_steps(study, chart, kind, index)

@@ -9,6 +9,7 @@ import streamlit as st
 from numpy.typing import NDArray
 
 from nap_core.configs import ClusterConfig
+from nap_core.errors import counted
 from nap_core.study import Study
 from nap_core.study.answers import misclassified
 from nap_core.types import NOISE, Int
@@ -84,7 +85,7 @@ def _left_out_words(study: Study, left: list[str], n: int) -> str:
         return f"Drawn at first are {n - len(left)} of {n} layers; choose others in the sidebar."
     keys = [study.patterns_key(name, study.config) for name in left]
     counts = [_n_patterns(key, study, name, study.config) for key, name in zip(keys, left, strict=True)]
-    told = [f"`{name}` ({count:,} pattern{'s' * (count != 1)})" for name, count in zip(left, counts, strict=True)]
+    told = [f"`{name}` ({counted(count, 'pattern')})" for name, count in zip(left, counts, strict=True)]
     return f"Not drawn at first: {' and '.join([', '.join(told[:-1]), told[-1]] if told[1:] else told)}."
 
 

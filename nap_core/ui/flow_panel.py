@@ -13,6 +13,7 @@ import streamlit as st
 from numpy.typing import NDArray
 
 from nap_core.configs import ClusterConfig
+from nap_core.errors import counted
 from nap_core.export import named, predicted
 from nap_core.flow_figures import (
     Classes,
@@ -83,12 +84,13 @@ def _headline(chart: FlowChart, followed: Followed, last: Int, study: Study) -> 
         where = f"{noise:,} end in no pattern" if noise else "all end in a pattern"
         folded = sum(chart.n_folded)
         small = f", {folded:,} of them folded into “n more”" if folded else ""
-        said = f"**{study.n_images:,} images** {through} and {sum(chart.n_patterns):,} patterns{small}"
+        drawn = counted(sum(chart.n_patterns), "pattern")
+        said = f"**{counted(study.n_images, 'image')}** {through} and {drawn}{small}"
         return f"{said}; {where} of `{chart.layers[-1]}`."
     numbers, counts = np.unique(last[followed.images], return_counts=True)
     most = int(numbers[counts.argmax()])
     where = "no pattern" if most == NOISE else f"pattern {most}"
-    said = f"**{len(followed.images):,} of {study.n_images:,} images** ({', '.join(followed.told)}) {through}"
+    said = f"**{len(followed.images):,} of {counted(study.n_images, 'image')}** ({', '.join(followed.told)}) {through}"
     ends = f"{said}; **{int(counts.max()):,} of them end in {where} of `{chart.layers[-1]}`**"
     return f"{ends}{_whose(study, np.flatnonzero(last == most))}." if most != NOISE else f"{ends}."
 
@@ -102,7 +104,7 @@ def _whose(study: Study, images: NDArray[np.int64]) -> str:
     if study.predictions is not None:
         share, name = _commonest([predicted(study, int(i)) for i in images])
         said.append(f"{share:.0%} seen as {class_word(name)}")
-    return f", a pattern of {len(images):,} images, {' and '.join(said)}" if said else ""
+    return f", a pattern of {counted(len(images), 'image')}, {' and '.join(said)}" if said else ""
 
 
 def _commonest(names: Sequence[str]) -> tuple[float, str]:

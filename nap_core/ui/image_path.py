@@ -11,6 +11,7 @@ import numpy as np
 import streamlit as st
 
 from nap_core.configs import ClusterConfig
+from nap_core.errors import counted
 from nap_core.export import named
 from nap_core.palette import pattern_color
 from nap_core.patterns.company import MIXED
@@ -137,7 +138,7 @@ def _size(step: Step, company: int, names: Sequence[str]) -> str:
     if step.label == NOISE:
         return ""
     share = f", {step.commonest_share:.0%} “{named(step.commonest, names)}”" if company >= 0 else ""
-    return f"{step.size:,} images{share}"
+    return f"{counted(step.size, 'image')}{share}"
 
 
 def _company_words(company: int, followed: Followed, leaves: bool, names: Sequence[str]) -> str:

@@ -12,6 +12,7 @@ import streamlit as st
 
 from nap_core.configs import ClusterConfig
 from nap_core.embedding import Embedding
+from nap_core.errors import counted
 from nap_core.palette import NOISE_COLOR, pattern_color, ramp
 from nap_core.study import Study
 from nap_core.study.image import neighbours
@@ -153,7 +154,7 @@ def _answer(study: Study, patterns: Patterns, chosen: Int, config: ClusterConfig
     if folder == str(study.folder):
         _pointed(study, patterns, image, config)
     elif len(chosen):
-        st.markdown(f"##### {len(chosen):,} selected images")
+        st.markdown(f"##### {counted(len(chosen), 'selected image')}")
         st.markdown(class_words(study, chosen))
         with st.container(key="map-images"):
             paged_pictures(study, chosen.tolist(), key="map-selection", size=72, per_page=48)

@@ -10,6 +10,7 @@ import numpy as np
 import streamlit as st
 
 from nap_core.configs import ClusterConfig
+from nap_core.errors import counted
 from nap_core.palette import pattern_color
 from nap_core.patterns.summary import LayerSummary
 from nap_core.study import Study
@@ -59,14 +60,14 @@ def _layer(study: Study, summary: LayerSummary, config: ClusterConfig) -> dict[s
     return {
         "name": summary.layer,
         "verdict": None if judged is None else {"text": judged.text, "help": judged.help, "kind": judged.kind},
-        "patterns": f"{summary.n_patterns:,} patterns",
+        "patterns": counted(summary.n_patterns, "pattern"),
         "bars": bars,
         "about": f"Patterns of layer {summary.layer}",
         "medoids": [
             {
                 "pattern": int(n),
                 "source": picture_data(study, int(patterns.medoid[n]))["source"],
-                "title": f"Pattern {n}: {patterns.size[n]:,} images",
+                "title": f"Pattern {n}: {counted(int(patterns.size[n]), 'image')}",
                 "color": pattern_color(int(n), patterns.n_patterns),
                 "text": str(n),
             }

@@ -8,6 +8,7 @@ from itertools import pairwise
 import numpy as np
 import streamlit as st
 
+from nap_core.errors import counted
 from nap_core.inputs.demos import DEMOS
 from nap_core.patterns.summary import LayerSummary
 from nap_core.study import Study
@@ -29,8 +30,8 @@ def studied(study: Study) -> str:
     model = study.about["model"]
     by = f"the model **{model['name']}** ({model['source']})" if model else "activations made elsewhere"
     skipped = len(study.images["skipped"])
-    left_out = f"; {skipped} files could not be read and were left out" if skipped else ""
-    return f"{study.n_images:,} images ({study.images['source']}) seen by {by}{left_out}."
+    left_out = f"; {counted(skipped, 'file')} could not be read and stayed out" if skipped else ""
+    return f"{counted(study.n_images, 'image')} ({study.images['source']}) seen by {by}{left_out}."
 
 
 def finding(study: Study, summaries: Sequence[LayerSummary]) -> str:
@@ -39,7 +40,8 @@ def finding(study: Study, summaries: Sequence[LayerSummary]) -> str:
         return "No layer has patterns."
     has_classes = not np.isnan(summaries[0].ami)
     best = max(summaries, key=lambda s: s.ami if has_classes else s.coverage)
-    inside = f"{study.n_images - best.n_noise:,} of {study.n_images:,} images into {best.n_patterns} patterns"
+    images, found = counted(study.n_images, "image"), counted(best.n_patterns, "pattern")
+    inside = f"{study.n_images - best.n_noise:,} of {images} into {found}"
     if not has_classes:
         return f"Layer `{best.layer}` puts {inside}."
     said = (

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import streamlit as st
 
+from nap_core.errors import counted
 from nap_core.palette import pattern_color
 from nap_core.study import Study
 from nap_core.study.looks import Look
@@ -52,7 +53,7 @@ def _card(
         "number": number,
         "title": title,
         "color": pattern_color(number, patterns.n_patterns),
-        "share": f"{len(members):,} images, {len(members) / patterns.n_images:.0%}",
+        "share": f"{counted(len(members), 'image')}, {_share(len(members) / patterns.n_images)}",
         "words": class_words(study, members) or "no classes known",
         "lines": [*lines, *([note.note] if note.note else [])],
         "badges": [{"text": badge.text, "help": badge.help, "kind": badge.kind} for badge in badges],
@@ -107,3 +108,7 @@ def pattern_cards(
         open_image(study, int(image))
     opened: int | None = result.get("opened")
     return opened
+
+
+def _share(share: float) -> str:
+    return f"{share:.0%}" if share == 0 or share >= 0.005 else "under 1%"

@@ -10,6 +10,7 @@ import numpy as np
 import streamlit as st
 
 from nap_core.configs import ClusterConfig
+from nap_core.errors import counted
 from nap_core.patterns.exemplars import selected_clusters
 from nap_core.patterns.quality import PatternQuality
 from nap_core.patterns.sampling import alone
@@ -79,7 +80,7 @@ def verdict_words(found: LayerVerdict) -> str:
     if found.word == "patterns":
         return (
             f"Layer `{found.layer}` has **patterns**: {inside}{by_chance}. "
-            f"Its {found.n_patterns} patterns form {found.n_islands} islands."
+            f"Its {counted(found.n_patterns, 'pattern')} form {counted(found.n_islands, 'island')}."
         )
     if found.word == "weak patterns":
         return (
@@ -124,7 +125,7 @@ def show_stability(study: Study, patterns: Patterns, config: ClusterConfig, foun
     """Show which patterns come back when images are left out; a bar opens its pattern."""
     count = Counter(found.words)
     said = ", ".join(f"{count[word]} {word}" for word in _WORDS if count[word])
-    st.markdown(f"##### Of {patterns.n_patterns} patterns: {said or 'none'}")
+    st.markdown(f"##### Of {counted(patterns.n_patterns, 'pattern')}: {said or 'none'}")
     if not patterns.n_patterns:
         return
     order = np.argsort(-found.stability, kind="stable").tolist()

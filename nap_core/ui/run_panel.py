@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from nap_core.configs import POOLINGS, PRECISION_HELP, RECIPES
-from nap_core.errors import NapError
+from nap_core.errors import NapError, counted
 from nap_core.study import Study
 from nap_core.study.running import Costs, Rehearsal, costs, rehearse, run_state
 from nap_core.types import LayerInfo
@@ -47,7 +47,7 @@ def choose_layers(network: Network, layers: Sequence[LayerInfo]) -> list[LayerIn
 
 def run_form(network: Network, images: ImageSet, layers: Sequence[LayerInfo], known: Sequence[LayerInfo]) -> None:
     """Show what is chosen, pooling, precision, recipe and limit, the forecast, and the button that runs."""
-    st.markdown(f"**{len(layers)} of {len(known)} layers** are looked at.")
+    st.markdown(f"**{len(layers)} of {counted(len(known), 'layer')}** are looked at.")
     with st.expander("Pooling, recipe and number of images"):
         pooling = st.selectbox("Pooling", list(POOLINGS), help="How a feature map becomes one number (or two) per unit")
         precision = _pick_precision()
@@ -105,7 +105,7 @@ def _forecast(
 def tell_forecast(told: Costs, n_images: int) -> None:
     """Say what a run will cost, and warn where the disk is too small."""
     steps = (
-        f"{remaining(told.thumbnail_seconds + told.pass_seconds)} for {n_images:,} images through the model, "
+        f"{remaining(told.thumbnail_seconds + told.pass_seconds)} for {counted(n_images, 'image')} through the model, "
         f"{remaining(told.group_seconds)} for grouping"
     )
     st.markdown(f"Forecast: about **{remaining(told.seconds)}**")

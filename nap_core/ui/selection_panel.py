@@ -7,6 +7,7 @@ from collections import Counter
 import streamlit as st
 
 from nap_core.configs import ClusterConfig
+from nap_core.errors import counted
 from nap_core.export import selection_csv, selection_zip
 from nap_core.study import Study
 from nap_core.types import NOISE, Int
@@ -27,7 +28,7 @@ def nothing_selected(study: Study) -> None:
 def selection_sentence(study: Study, images: Int) -> str:
     """Return how many images are selected and of which classes."""
     classes = class_words(study, images)
-    share = f"**{len(images):,} of {study.n_images:,} images**"
+    share = f"**{len(images):,} of {counted(study.n_images, 'image')}**"
     return f"{share}: {classes}." if classes else f"{share}."
 
 

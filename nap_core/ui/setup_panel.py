@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
-from nap_core.errors import NapError
+from nap_core.errors import NapError, counted
 from nap_core.inputs.datasets import DATASETS
 from nap_core.inputs.demos import DEMOS
 from nap_core.inputs.published import fetched_images, fetched_network
@@ -207,9 +207,10 @@ def tell_images(images: ImageSet | None) -> None:
     if images is None:
         st.info("No images yet. A few hundred are enough for a first look.")
         return
-    classes = f"{len(images.class_names):,} classes" if images.class_names else "no classes"
+    classes = counted(len(images.class_names), "class") if images.class_names else "no classes"
     st.success(f"Images: {len(images):,}, {classes}; {images.source}")
     html_pictures(images, range(0, len(images), max(1, -(-len(images) // 12))))
     if images.skipped:
-        with st.expander(f"{len(images.skipped)} files were left out"):
+        were = "was" if len(images.skipped) == 1 else "were"
+        with st.expander(f"{counted(len(images.skipped), 'file')} {were} left out"):
             st.dataframe([{"file": s.name, "reason": s.reason} for s in images.skipped], hide_index=True)

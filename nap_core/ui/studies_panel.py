@@ -8,7 +8,7 @@ from pathlib import Path
 
 import streamlit as st
 
-from nap_core.errors import InputError, NapError
+from nap_core.errors import InputError, NapError, counted
 from nap_core.inputs.demos import DEMOS
 from nap_core.study import Study
 from nap_core.study.bundle import bundle_size, pack_study, unpack_study
@@ -38,7 +38,7 @@ def take_away() -> None:
     except NapError as error:
         show_error(error)
         return
-    st.markdown(f"**Open now:** {_plain(study.title)} · {study.n_images:,} images")
+    st.markdown(f"**Open now:** {_plain(study.title)} · {counted(study.n_images, 'image')}")
     if not study.is_finished:
         st.caption("It is not finished. Run it to the end, then it can be taken away as one file.")
         return
@@ -122,10 +122,11 @@ def _told(folder: str) -> tuple[str, list[str]]:
     """Return title and facts; a demo is told without unpacking it."""
     if folder in DEMOS:
         demo = DEMOS[folder]
-        return demo.title, ["built in", f"{demo.n:,} images", f"{len(demo.layers)} layers"]
+        return demo.title, ["built in", counted(demo.n, "image"), counted(len(demo.layers), "layer")]
     study = opened_study(folder)
     state = [] if study.is_finished else ["not finished"]
-    sizes = [f"{study.n_images:,} images", f"{len(study.layers)} layers", f"{size_words(study_size(folder))} on disk"]
+    sizes = [counted(study.n_images, "image"), counted(len(study.layers), "layer")]
+    sizes.append(f"{size_words(study_size(folder))} on disk")
     return study.title, [study.about["made"], *sizes, *state]
 
 

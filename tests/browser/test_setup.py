@@ -37,7 +37,7 @@ def test_own_weights_and_photos_stopped_and_continued(page, app, cache, weights,
     page.locator("input[type=file]").nth(0).set_input_files(weights)
     page.get_by_text("Model: mobilenet_v2").wait_for()
     page.locator("input[type=file]").nth(1).set_input_files(photos)
-    page.get_by_text("1 files were left out").wait_for(timeout=120_000)
+    page.get_by_text("1 file was left out").wait_for(timeout=120_000)
     page.get_by_text("Next: choose layers and run").click()
     page.get_by_text("Forecast: about").wait_for()
     page.get_by_label("Search layers by name or type").fill("features.1.conv")
