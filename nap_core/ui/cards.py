@@ -44,8 +44,8 @@ def headline(study: Study, patterns: Patterns) -> str:
     inside = int((patterns.label != NOISE).sum())
     whole, _, unit = patterns.layer.partition(":")
     who = f"Unit {unit} of layer `{whole}`" if unit else f"Layer `{whole}`"
-    images, found = counted(study.n_images, "image"), counted(patterns.n_patterns, "pattern")
-    said = f"{who} puts **{inside:,} of {images}** into **{found}**"
+    found = counted(patterns.n_patterns, "pattern")
+    said = f"{who} puts **{inside:,} of {study.n_images:,}** images into **{found}**"
     return f"{said}; {study.n_images - inside:,} are in no pattern." if inside < study.n_images else f"{said}."
 
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from nap_core.configs import ClusterConfig
+from nap_core.errors import counted
 from nap_core.findings.records import Finding
 from nap_core.findings.search import KINDS, WITHOUT_SELECTION
 from nap_core.study import Study
@@ -57,23 +59,28 @@ def _findings(study: Study, found: Sequence[Finding], first: int) -> None:
 def _finding(study: Study, one: Finding, rank: int) -> None:
     with st.container(border=True, key=f"finding-{rank}", gap="small", height="stretch"):
         st.caption(KINDS[one.kind].capitalize())
-        st.markdown(verbatim(one.sentence))
+        st.markdown(_with_layers(one.sentence, study.layer_names))
         if len(one.image):
             picture_grid(study, one.image[:SHOWN].tolist(), key=f"finding-{study.folder.name}-{rank}", size=56)
         _links(study, one, rank)
+
+
+def _with_layers(sentence: str, layers: Sequence[str]) -> str:
+    """Return a sentence as it stands where Markdown is read, but for the names of layers, which are set as code."""
+    told = "|".join(re.escape(layer) for layer in sorted(layers, key=len, reverse=True))
+    parts = re.split(rf"(?<![\w.])({told})(?!\w|\.\w)", sentence)
+    return "".join(f"`{part}`" if i % 2 else verbatim(part) for i, part in enumerate(parts))
 
 
 def _links(study: Study, one: Finding, rank: int) -> None:
     """Show the way to the pattern or the layer, and to all images as the selection."""
     with st.container(horizontal=True):
         if one.layer:
-            where = (
-                f"{pattern_title(one.pattern)} of {one.layer}" if one.pattern != NOISE else f"Patterns of {one.layer}"
-            )
-            go_to(where, "patterns", key=f"evidence-{rank}", **one.address)
+            what = pattern_title(one.pattern) if one.pattern != NOISE else "Patterns"
+            go_to(f"{what} of `{one.layer}`", "patterns", key=f"evidence-{rank}", **one.address)
         if one.kind in WITHOUT_SELECTION:
             return
-        label, about = f"Select its {len(one.image):,} images", "They stay selected on every page."
+        label, about = f"Select its {counted(len(one.image), 'image')}", "They stay selected on every page."
         if st.button(label, key=f"select-{rank}", type="tertiary", icon=":material/select_all:", help=about):
             select(study, one.image.tolist())
             st.switch_page("pages/selection.py")

@@ -182,4 +182,5 @@ def _remove(folders: Iterable[Path]) -> None:
 def runs_locally() -> bool:
     """Whether the visitor sits at the machine that runs the app, so that folder paths are theirs to read."""
     host = (st.context.url or "").split("//")[-1].split("/")[0].split(":")[0]
-    return host in ("localhost", "127.0.0.1") and st.context.ip_address in (None, "127.0.0.1", "::1")
+    guest = (st.context.ip_address or "").removeprefix("::ffff:")  # IPv4, heard by a server that listens to IPv6, too
+    return host in ("localhost", "127.0.0.1") and guest in ("", "127.0.0.1", "::1")

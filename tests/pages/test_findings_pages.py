@@ -35,7 +35,7 @@ def test_the_planted_ring_is_told_first():
     assert "small light mark in the lower right corner" in told
     assert told.index("A mark that decides") < told.index("Patterns where errors gather")
     labels = [button.label for button in test.button]
-    assert any(label.startswith("Pattern ") and label.endswith("of features") for label in labels)
+    assert any(label.startswith("Pattern ") and label.endswith("of `features`") for label in labels)
 
 
 @pytest.mark.parametrize("demo", ["shapes_clean", "digits"])
