@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -11,6 +12,7 @@ from streamlit.testing.v1 import AppTest
 
 from nap_core.study import Study
 from nap_core.ui import resources
+from nap_core.ui import visitor as visitor_module
 
 PAGE = Path(__file__).resolve().parents[2] / "pages" / "overview.py"
 
@@ -43,3 +45,19 @@ def test_a_hosted_app_opens_no_study_of_its_disk(own_study, monkeypatch, address
     test = opened_at(address, is_local=False, monkeypatch=monkeypatch)
     assert test.title[0].value == opened_at("", is_local=False, monkeypatch=monkeypatch).title[0].value
     assert "study" not in test.query_params
+
+
+@pytest.mark.parametrize(
+    ("url", "guest", "is_local"),
+    [
+        ("http://localhost:8501/", None, True),
+        ("http://localhost:8501/", "::1", True),
+        ("http://127.0.0.1:8501/", "::ffff:127.0.0.1", True),
+        ("http://127.0.0.1:8501/", "::ffff:10.0.0.7", False),
+        ("https://some.app/", "127.0.0.1", False),
+    ],
+)
+def test_who_sits_at_the_machine(monkeypatch, url, guest, is_local):
+    context = SimpleNamespace(url=url, ip_address=guest)
+    monkeypatch.setattr(visitor_module, "st", SimpleNamespace(context=context))
+    assert visitor_module.runs_locally() is is_local
