@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import argparse
 import os
-from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
-from nap_core.configs import POOLINGS, PRECISION_HELP, PRECISIONS, RECIPES, ClusterConfig
+from nap_core.configs import POOLINGS, PRECISION_HELP, PRECISIONS, RECIPES, by_section
 
 
 def _option(name: str) -> str:
@@ -51,11 +50,13 @@ def _add_run(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--scheduler", help="address of a Dask scheduler, or 'local': one process for each core")
     parser.add_argument("--jobs", type=int, default=min(2, os.cpu_count() or 1), help="layers clustered side by side")
     _add_pictures(parser)
-    group = parser.add_argument_group("clustering (each replaces the recipe's value)")
-    for field in fields(ClusterConfig):
-        kind: Any = _yes_or_no if isinstance(field.default, bool) else type(field.default)
-        choices = field.metadata.get("choices")
-        group.add_argument(_option(field.name), type=kind, choices=choices, help=field.metadata["help"])
+    for section, parameters in by_section().items():
+        told = f"clustering: {section.lower()}"
+        group = parser.add_argument_group(told, description="Each replaces the recipe's value.")
+        for field in parameters:
+            kind: Any = _yes_or_no if isinstance(field.default, bool) else type(field.default)
+            choices = field.metadata.get("choices")
+            group.add_argument(_option(field.name), type=kind, choices=choices, help=field.metadata["help"])
 
 
 def _add_maximize(parser: argparse.ArgumentParser) -> None:

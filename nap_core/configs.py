@@ -6,7 +6,7 @@ cannot, and have no place here.
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field, fields, replace
+from dataclasses import Field, asdict, dataclass, field, fields, replace
 from typing import Any
 
 from nap_core.errors import ConfigError, UnknownNameError, listed
@@ -22,6 +22,17 @@ POOLINGS: dict[str, tuple[str, ...]] = {
 }
 """Pooling → the numbers it keeps per unit, in the order in which they stand in a row (all means, then all stds)."""
 
+POOLING_WORDS = {
+    "mean": "mean",
+    "mean_std": "mean and standard deviation",
+    "max": "largest",
+    "min_max": "smallest and largest",
+    "none": "none: every value",
+    "cls": "the class token of a transformer",
+    "patch_mean": "mean of a transformer's patches",
+}
+"""Pooling → how it is called where a person chooses."""
+
 PRECISIONS = ("float32", "bfloat16")
 """Number formats in which a network can compute."""
 PRECISION_HELP = (
@@ -29,51 +40,109 @@ PRECISION_HELP = (
     "digits per number, so that some images change their pattern"
 )
 
-SCALINGS = ("unit_max", "reference", "p99", "zscore", "none")
-REDUCTIONS = ("none", "pca", "umap")
-METRICS = ("euclidean", "manhattan", "chebyshev")
-HIERARCHIES = ("density", "communities")
-SEARCHES = ("exact", "approximate")
+SCALINGS = {
+    "unit_max": "by largest value",
+    "reference": "as the authors did",
+    "p99": "by 99th percentile",
+    "zscore": "to mean 0, spread 1",
+    "none": "none",
+}
+REDUCTIONS = {"none": "none", "pca": "PCA", "umap": "UMAP"}
+METRICS = {"euclidean": "Euclidean", "manhattan": "Manhattan", "chebyshev": "Chebyshev"}
+HIERARCHIES = {"density": "dense places", "communities": "communities"}
+SELECTIONS = {"leaf": "the finest (leaf)", "eom": "the most lasting (eom)"}
+SEARCHES = {"exact": "exact", "approximate": "approximate"}
+"""What a parameter may be → how it is called where a person chooses."""
+
+COMPARING, GROUPING, CUTTING, SAVING = (
+    "How images are compared",
+    "How groups are found",
+    "Which groups become patterns",
+    "For very many images",
+)
+"""What parameters are for."""
 
 
-def _option(default: Any, text: str, **limits: Any) -> Any:
-    return field(default=default, metadata={"help": text, **limits})
+def _option(default: Any, section: str, label: str, text: str, **limits: Any) -> Any:
+    return field(default=default, metadata={"section": section, "label": label, "help": text, **limits})
 
 
 @dataclass(frozen=True, slots=True)
 class ClusterConfig:
     """How a layer's activations become patterns. The defaults are the published method (arXiv 2206.10611)."""
 
-    scaling: str = _option("unit_max", "how units are made comparable before distances are taken", choices=SCALINGS)
-    center: bool = _option(False, "subtract each unit's mean over all images")
-    row_l2: bool = _option(False, "scale each image's row to length 1, so that distances follow the angle (cosine)")
-    reduction: str = _option("none", "follow the manifold in fewer dimensions before clustering", choices=REDUCTIONS)
+    scaling: str = _option(
+        "unit_max",
+        COMPARING,
+        "Scaling",
+        "how units are made comparable before distances are taken",
+        choices=SCALINGS,
+    )
+    center: bool = _option(False, COMPARING, "Centred", "subtract each unit's mean over all images")
+    row_l2: bool = _option(
+        False, COMPARING, "By angle", "scale each image's row to length 1, so that distances follow the angle (cosine)"
+    )
+    reduction: str = _option(
+        "none",
+        COMPARING,
+        "Reduction",
+        "follow the manifold in fewer dimensions before clustering",
+        choices=REDUCTIONS,
+    )
     hierarchy: str = _option(
         "density",
-        "density: HDBSCAN, groups that are denser than what lies around; communities: groups that are each other's "
-        "neighbours",
+        GROUPING,
+        "Groups are",
+        "density: HDBSCAN, places denser than what lies around; communities: groups that are each other's neighbours",
         choices=HIERARCHIES,
     )
-    n_components: int = _option(5, "dimensions after the reduction", low=1, high=100)
-    n_neighbors: int = _option(15, "neighbours UMAP or the communities look at: fewer is finer", low=2, high=200)
-    min_cluster_size: int = _option(5, "fewest images that count as a pattern", low=2, high=100_000)
+    n_components: int = _option(
+        5, COMPARING, "Dimensions", "dimensions after the reduction; without one it changes nothing", low=1, high=100
+    )
+    n_neighbors: int = _option(
+        15,
+        GROUPING,
+        "Neighbours",
+        "neighbours UMAP or the communities look at: fewer is finer; density alone asks for none",
+        low=2,
+        high=200,
+    )
+    min_cluster_size: int = _option(
+        5, CUTTING, "Smallest pattern", "fewest images that count as a pattern", low=2, high=100_000
+    )
     min_samples: int = _option(
-        5, "neighbours that make a place dense: more is stricter, with more noise", low=1, high=1000
+        5,
+        GROUPING,
+        "Strictness",
+        "neighbours that make a place dense: more is stricter, with more noise; communities ask for none",
+        low=1,
+        high=1000,
     )
     cluster_selection_method: str = _option(
-        "leaf", "leaf: the finest patterns; eom: the most lasting ones", choices=("leaf", "eom")
+        "leaf", CUTTING, "Which groups", "leaf: the finest patterns; eom: the most lasting ones", choices=SELECTIONS
     )
-    cluster_selection_epsilon: float = _option(0.0, "patterns closer than this distance stay one", low=0.0, high=1e9)
-    metric: str = _option("euclidean", "distance between two images' rows", choices=METRICS)
-    seed: int = _option(0, "seed of whatever draws at random", low=0, high=2**32 - 1)
+    cluster_selection_epsilon: float = _option(
+        0.0,
+        CUTTING,
+        "Least distance",
+        "patterns of density that are closer than this distance stay one; 0 parts all",
+        low=0.0,
+        high=1e9,
+    )
+    metric: str = _option("euclidean", COMPARING, "Distance", "distance between two images' rows", choices=METRICS)
+    seed: int = _option(0, GROUPING, "Seed", "seed of whatever draws at random", low=0, high=2**32 - 1)
     search: str = _option(
         "exact",
+        SAVING,
+        "Search of neighbours",
         "approximate: neighbours by NN-descent, which misses some; for more images than can all be compared",
         choices=SEARCHES,
         is_later=True,
     )
     cluster_sample: int = _option(
         0,
+        SAVING,
+        "Images clustered",
         "cluster so many images, evenly from all over the layer, and assign the rest; 0 clusters all",
         low=0,
         high=10_000_000,
@@ -195,3 +264,11 @@ def understood(line: str) -> ClusterConfig:
         except ValueError:
             raise ConfigError(f"{field_name}={value} is not a number; give one.") from None
     return recipe(name, **values)
+
+
+def by_section() -> dict[str, list[Field[Any]]]:
+    """Return the clustering's parameters by what they are for, as a form or ``--help`` shows them."""
+    found: dict[str, list[Field[Any]]] = {section: [] for section in (CUTTING, GROUPING, COMPARING, SAVING)}
+    for parameter in fields(ClusterConfig):
+        found[parameter.metadata["section"]].append(parameter)
+    return found

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from nap_core.configs import SELECTIONS
 from nap_core.figures import quiet
 from nap_core.palette import ACCENT, NOISE_COLOR, OTHER_COLOR, pattern_color
 from nap_core.patterns.foreign import RARE
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
     from nap_core.types import Float, Patterns
 
 _METHOD_COLOR = {"eom": ACCENT, "leaf": "#b8860b"}
-METHOD_WORDS = {"eom": "the most lasting (eom)", "leaf": "the finest (leaf)"}
 
 
 def chance_figure(found: LayerVerdict) -> Any:
@@ -182,7 +182,7 @@ def dial_figure(found: Dial, current: int | None, suggested: int | None) -> Any:
         at = [i for i, name in enumerate(found.method) if name == method]
         size, color = found.min_cluster_size[at], _METHOD_COLOR[method]
         told = [
-            f"{METHOD_WORDS[method]}, at least {found.min_cluster_size[i]} images: {found.n_patterns[i]:,} patterns, "
+            f"{SELECTIONS[method]}, at least {found.min_cluster_size[i]} images: {found.n_patterns[i]:,} patterns, "
             f"{found.coverage[i]:.0%} in them, {found.comes_back[i]:.0%} come back"
             for i in at
         ]
@@ -191,7 +191,7 @@ def dial_figure(found: Dial, current: int | None, suggested: int | None) -> Any:
                 x=size,
                 y=values[at],
                 mode="lines+markers",
-                name=f"{what}, {METHOD_WORDS[method]}",
+                name=f"{what}, {SELECTIONS[method]}",
                 line={"color": color, "dash": dash, "width": 2},
                 marker={"size": 10 if dash == "solid" else 6},
                 customdata=at,

@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 import streamlit as st
 
-from nap_core.configs import RECIPES, ClusterConfig
+from nap_core.configs import RECIPES, SELECTIONS, ClusterConfig
 from nap_core.patterns.dial import AS_GOOD, Dial
-from nap_core.quality_figures import METHOD_WORDS, dial_figure
+from nap_core.quality_figures import dial_figure
 from nap_core.study import Study
 from nap_core.study.judgement import known_dial, layer_dial
 from nap_core.ui.widgets import RECIPE_WORDS, choose_clustering, recipe_of, show_progress
@@ -28,7 +28,7 @@ def _base(config: ClusterConfig) -> ClusterConfig:
 def setting_words(found: Dial, setting: int) -> str:
     """Return a setting and what it gives in words."""
     return (
-        f"{METHOD_WORDS[found.method[setting]]} cut with at least {found.min_cluster_size[setting]} images: "
+        f"{SELECTIONS[found.method[setting]]} cut with at least {found.min_cluster_size[setting]} images: "
         f"{found.n_patterns[setting]:,} patterns, {found.coverage[setting]:.0%} of the images in them, "
         f"{found.comes_back[setting]:.0%} come back"
     )

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from nap_core.configs import POOLINGS, PRECISION_HELP, RECIPES
+from nap_core.configs import POOLING_WORDS, POOLINGS, PRECISION_HELP, RECIPES
 from nap_core.errors import NapError, counted
 from nap_core.study import Study
 from nap_core.study.running import Costs, Rehearsal, costs, rehearse, run_state
@@ -49,7 +49,8 @@ def run_form(network: Network, images: ImageSet, layers: Sequence[LayerInfo], kn
     """Show what is chosen, pooling, precision, recipe and limit, the forecast, and the button that runs."""
     st.markdown(f"**{len(layers)} of {counted(len(known), 'layer')}** are looked at.")
     with st.expander("Pooling, recipe and number of images"):
-        pooling = st.selectbox("Pooling", list(POOLINGS), help="How a feature map becomes one number (or two) per unit")
+        what = "How a feature map becomes one number (or two) per unit."
+        pooling = st.selectbox("Pooling", list(POOLINGS), format_func=POOLING_WORDS.__getitem__, help=what)
         precision = _pick_precision()
         recipe = st.radio("Recipe", list(RECIPES), format_func=lambda name: RECIPE_WORDS[name])
         most = st.number_input("At most so many images", 2, max(2, len(images)), max(2, len(images)))

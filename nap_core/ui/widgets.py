@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import Field, fields, replace
+from dataclasses import Field, replace
 from typing import Any
 
 import streamlit as st
 
-from nap_core.configs import RECIPES, ClusterConfig, told, understood
+from nap_core.configs import RECIPES, ClusterConfig, by_section, told, understood
 from nap_core.errors import NapError
 from nap_core.study import Study
 from nap_core.types import Progress
@@ -82,20 +82,24 @@ def pick_clustering(study: Study) -> ClusterConfig:
         st.caption("Grouping again takes seconds a layer; the network does not run.")
         with st.form("clustering", border=False):
             base = RECIPES[recipe] if recipe and recipe != recipe_of(config) else config
-            values = {field.name: _widget(field, getattr(base, field.name)) for field in fields(ClusterConfig)}
+            values: dict[str, Any] = {}
+            for section, parameters in by_section().items():
+                st.markdown(f"**{section}**")
+                values |= {field.name: _widget(field, getattr(base, field.name)) for field in parameters}
             if st.form_submit_button("Group again", type="primary"):
                 choose_clustering(study, replace(base, **values))
     return config
 
 
 def _widget(field: Field[Any], value: Any) -> Any:
-    label, text, limits = field.name.replace("_", " "), field.metadata["help"], field.metadata
+    limits = field.metadata
+    label, text = limits["label"], f"{limits['help'][0].upper()}{limits['help'][1:]}."
     key = f"clustering-{field.name}-{value}"
     if isinstance(value, bool):
         return st.checkbox(label, value, help=text, key=key)
     if "choices" in limits:
-        options = list(limits["choices"])
-        return st.selectbox(label, options, index=options.index(value), help=text, key=key)
+        words = limits["choices"]
+        return st.selectbox(label, list(words), list(words).index(value), words.__getitem__, help=text, key=key)
     return st.number_input(label, min_value=limits["low"], max_value=limits["high"], value=value, help=text, key=key)
 
 

@@ -151,6 +151,14 @@ def test_an_address_names_the_clustering():
     assert "No recipe 'best'" in test.warning[0].value
 
 
+def test_the_clustering_is_chosen_in_plain_words():
+    test = opened("patterns.py")
+    form = {field.label: field for kind in ("selectbox", "number_input") for field in getattr(test.sidebar, kind)}
+    assert not [label for label in form if "_" in label]
+    assert all(field.help for label, field in form.items() if label != "Layer")
+    assert "as the authors did" in form["Scaling"].options
+
+
 def test_the_map_is_coloured_as_asked():
     test = opened("map.py")
     assert "images into" in texts(test)

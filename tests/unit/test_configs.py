@@ -1,10 +1,12 @@
 from __future__ import annotations
 
+from dataclasses import fields
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nap_core.configs import RECIPES, ClusterConfig, recipe, told, understood
+from nap_core.configs import POOLING_WORDS, POOLINGS, RECIPES, ClusterConfig, by_section, recipe, told, understood
 from nap_core.errors import ConfigError, NapError, UnknownNameError
 
 
@@ -60,3 +62,12 @@ def test_a_recipe_is_told_by_its_name():
 def test_a_line_that_cannot_be_understood(line, words):
     with pytest.raises(NapError, match=words):
         understood(line)
+
+
+def test_every_parameter_is_named_once_in_plain_words():
+    parameters = [parameter for some in by_section().values() for parameter in some]
+    assert sorted(p.name for p in parameters) == sorted(p.name for p in fields(ClusterConfig))
+    labels = [p.metadata["label"] for p in parameters]
+    assert len(set(labels)) == len(labels)
+    assert not [label for label in labels if "_" in label]
+    assert list(POOLING_WORDS) == list(POOLINGS)
