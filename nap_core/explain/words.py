@@ -34,13 +34,14 @@ def _reached(check: Check) -> str:
 
 
 def _like(check: Check) -> str:
-    layer, picture = float(np.median(check.nn_ratio)), float(np.median(check.picture_ratio))
+    layer, picture = float(np.median(check.nn_ratio)), float(np.median(check.likeness))
     said = "unlike any input" if layer > UNLIKE else "like real inputs"
     text = f"To the layer it is {said} ({layer:.2f} of the usual distance to the nearest one)"
     if np.isnan(picture):
         return text + "."
-    said = "unlike the members" if picture > UNLIKE else "as close to a member as members are to each other"
-    return f"{text}; as a picture it is {said} ({picture:.2f})."
+    is_like = picture > check.other_likeness
+    said = "more like a member than other images are" if is_like else "no more like a member than other images are"
+    return f"{text}; as a picture it is {said}."
 
 
 def _class(check: Check, names: Sequence[str]) -> list[str]:

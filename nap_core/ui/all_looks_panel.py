@@ -105,8 +105,9 @@ def _make(study: Study, network: Network, layers: list[str], config: ClusterConf
 
         try:
             with space.container():
+                first = st.container()
                 progress = _patterns(f"Patterns of {layer}")
-                training = bar("Training the generator, once")
+                training = bar("Training the generator, once", first)
                 make_looks(study, network, layer, config, progress=progress, training=training, watch=watch)
         except NapError as error:
             show_error(error)

@@ -8,6 +8,7 @@ import json
 import math
 import time
 from collections.abc import Callable
+from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any
 
 import streamlit as st
@@ -38,6 +39,7 @@ from nap_core.ui.widgets import show_progress
 
 if TYPE_CHECKING:
     from PIL import Image
+    from streamlit.delta_generator import DeltaGenerator
 
     from nap_core.inputs.models import Network
 
@@ -74,11 +76,23 @@ def pick_wish(study: Study, network: Network, layer: str, config: ClusterConfig,
         st.caption(f"Shows {said[1]}.")
     with st.expander("How the images are made"):
         asked |= _pick_making(study, network, asked["mode"])
+    _hint(study, network, asked)
     try:
         return wish_for(study, network, layer, **asked)
     except NapError as error:
         show_error(error)
         return None
+
+
+def _hint(study: Study, network: Network, asked: dict[str, Any]) -> None:
+    """Say that another way looks more like real images where the free one is chosen."""
+    is_free = asked["parametrisation"] in ("fourier", "pixel") and asked["mode"] not in ("edit", "distribution")
+    if is_free and usual_way(study_canvas(study, network).size, study.n_images) == "generator":
+        ready = "" if has_generator(study, network) else "; it is trained first, a minute or two, once"
+        st.caption(
+            "Free pictures show what is enough for the network and mostly look like nothing. The *generator*, chosen "
+            f"above, keeps to what the study's images look like{ready}."
+        )
 
 
 def _pick_number(study: Study, layer: str, what: str, n_patterns: int) -> int:
@@ -179,8 +193,9 @@ def made_images(study: Study, network: Network, wish: Wish, config: ClusterConfi
     space, note = st.empty(), st.empty()
     if wish.parametrisation == "generator" and not has_generator(study, network):
         note.caption("A generator is trained on the study's images first, once: a minute or two.")
-    if space.button(label, type="primary", key="make"):
-        space.empty()  # else the button stays below what grows
+    with space.container():  # what grows takes its place; a bare button would stay, greyed, below it
+        is_asked = st.button(label, type="primary", key="make")
+    if is_asked:
         try:
             with space.container():
                 made = _made(study, network, wish, config, key, stopped)
@@ -213,13 +228,14 @@ def _made(study: Study, network: Network, wish: Wish, config: ClusterConfig, key
     return made
 
 
-def bar(step: str) -> Progress:
-    """Return a progress whose bar appears with its first report."""
+def bar(step: str, above: DeltaGenerator | None = None) -> Progress:
+    """Return a progress whose bar appears with its first report: where the script is then, or in `above`."""
     bars: list[Progress] = []
 
     def report(done: int, total: int) -> None:
         if not bars:
-            bars.append(show_progress(step))
+            with above or nullcontext():
+                bars.append(show_progress(step))
         bars[0](done, total)
 
     return report
