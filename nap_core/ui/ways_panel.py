@@ -96,8 +96,8 @@ def _agreement(study: Study, network: Network, made: list[Made]) -> str:
         return f"{way_words(made[rows[n]])} and {way_words(made[columns[n]])} ({values[n]:.2f})"
 
     members = made[0].check.member_likeness
-    text = f"Likeness as pictures, 1 the same and 0 unrelated: most between {pair(most)}"
-    text += f", least between {pair(least)}" if len(values) > 1 else ""
+    text = "Likeness as pictures, 1 the same and 0 unrelated: "
+    text += f"most between {pair(most)}, least between {pair(least)}" if len(values) > 1 else pair(most)
     return f"{text}; real members have {members:.2f} with the one most like them."
 
 
