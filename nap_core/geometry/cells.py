@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from nap_core.geometry.products import Rows
 from nap_core.types import Float
 
 if TYPE_CHECKING:
@@ -126,32 +127,74 @@ def cells(rows: Tensor, half: Tensor) -> tuple[Index, Index, NDArray[np.bool_]]:
     return order, np.array([*begin, n], np.int64), np.array(bounded)
 
 
-def bounds(rows: Tensor, begin: Index, is_bounded: NDArray[np.bool_], slack: float) -> Float:
-    """Return [row, cell] how far at least each row is from all rows of each cell.
+def centers(rows: Rows, begin: Index, is_bounded: NDArray[np.bool_]) -> tuple[Tensor, Tensor, Float]:
+    """Return the centre of each cell, and how far every row is from each.
 
     Parameters
     ----------
     rows
-        [row, feature] cell by cell.
-    slack
-        How far half a squared distance may be wrong.
+        Cell by cell.
+
+    Returns
+    -------
+    center
+        [cell, feature] the middle of its rows; the origin for cells of strays.
+    apart
+        [row, cell] half the squared distance.
+    wrong
+        [row] how far `apart` may be wrong.
+    """
+    import torch
+
+    near = rows.product
+    center = torch.stack([near[start:stop].mean(0) for start, stop in pairwise(begin.tolist())])
+    center[torch.from_numpy(~is_bounded).to(center.device)] = 0.0
+    between = half_between(center)
+    apart = torch.empty(rows.n, len(center), device=near.device)
+    length = torch.empty(rows.n, device=near.device)
+    for cell, (start, stop) in enumerate(pairwise(begin.tolist())):
+        left = near[start:stop] - center[cell]
+        half = 0.5 * left.square().sum(1)
+        length[start:stop] = (2.0 * half).sqrt()
+        torch.addmm(half[:, None], left, (center[cell] - center).T, out=apart[start:stop])
+        apart[start:stop] += between[cell]
+    widest = float((2.0 * between.max()).sqrt())
+    wrong = rows.rounding() * length * widest + 2.0**-22 * (length + widest).square()
+    return center, apart, wrong.cpu().numpy()
+
+
+def half_between(center: Tensor) -> Tensor:
+    """Return [cell, cell] half the squared distance of centres."""
+    import torch
+
+    return (0.5 * torch.cdist(center.double(), center.double()).square()).float()
+
+
+def bounds(center: Tensor, apart: Tensor, wrong: Float, begin: Index, is_bounded: NDArray[np.bool_]) -> Float:
+    """Return [row, cell] how far at least each row is from all rows of each cell.
+
+    Parameters
+    ----------
+    center, apart, wrong
+        As `centers` returns them.
     """
     import torch
 
     n_cells = len(begin) - 1
-    center = torch.stack([rows[start:stop].mean(0) for start, stop in pairwise(begin.tolist())])
-    along = rows @ center.T
-    apart = torch.cdist(center, center)
-    apart[:, ~is_bounded] = 0.0
-    apart[~is_bounded] = 0.0
-    inverse = torch.where(apart.square() > 4_000 * slack, 0.999 / apart, 0.0)  # nearer ones are not known well enough
-    wrong = 4.0 * slack * inverse
-    pull: Any = torch.empty(n_cells, n_cells, device=rows.device)  # [cell, own cell] nearest to the own centre
+    between = torch.sqrt(2.0 * half_between(center))
+    between[:, ~is_bounded] = 0.0
+    between[~is_bounded] = 0.0
+    slack = float(wrong.max())
+    inverse = torch.where(between.square() > 4_000 * slack, 0.999 / between, 0.0)  # nearer ones are not known well
+    lost = 4.0 * slack * inverse
+    along = 0.5 * center.double().square().sum(1).float() - apart  # [row, cell] the product with the centre, but for
+    # what is the same in all cells
+    pull: Any = torch.empty(n_cells, n_cells, device=center.device)  # [cell, own cell] nearest to the own centre
     for cell in range(n_cells):
         inside = along[begin[cell] : begin[cell + 1]]
         pull[cell] = (inside[:, cell, None] - inside).amin(0)
     for own in range(n_cells):
         inside = along[begin[own] : begin[own + 1]]
         outward = inside - inside[:, own, None].clone()
-        inside.copy_(((pull[:, own] - outward) * inverse[own] - wrong[own]).clamp_(min=0.0))
+        inside.copy_(((pull[:, own] - outward) * inverse[own] - lost[own]).clamp_(min=0.0))
     return np.asarray(along.cpu().numpy())

@@ -1,8 +1,8 @@
 """Distances that are exact where they count, at the price of a float32 matrix product where they do not.
 
-A product in single precision says of nearly every pair of rows that it is too far apart to matter, and how far its
-answer may be wrong. The few pairs that are left are measured by their difference, in double precision. So nothing
-depends on blocks, threads or device, and equal distances are equal numbers.
+A product in single precision, or in half of it, says of nearly every pair of rows that it is too far apart to matter,
+and how far its answer may be wrong. The few pairs that are left are measured by their difference, in double precision.
+So nothing depends on blocks, threads or device, and equal distances are equal numbers.
 
 The bound is probabilistic: with `_ERRORS` standard deviations of the rounding error of a dot product it fails once in
 some 10¹³ pairs that lie just at it.
@@ -73,14 +73,25 @@ class Rows:
             self.half[start : start + step] = 0.5 * np.einsum("ij,ij->i", part, part)
         self.product = torch.from_numpy(near_origin).to(on)
         self.half_there = torch.from_numpy(self.half).to(on)
-        length = np.sqrt(2.0 * self.half.astype(np.float64))
-        rounding = _UNIT * (_ERRORS * np.sqrt(self.given.shape[1]) + 16.0)
-        self.slack: Float = (0.5 * rounding * (length + length.max(initial=0.0)) ** 2).astype(np.float32)
+        self.length = np.sqrt(2.0 * self.half.astype(np.float64)).astype(np.float32)
+        self.longest = self.length.max(initial=np.float32(0))
 
-    def halves(self, rows: Index | slice, columns: Index | slice) -> Tensor:
-        """Return [row, column] half the squared distance less the row's own `half`, wrong by at most `slack` [row].
+    def in_order(self, number: Index) -> Rows:
+        """Return the rows `number`; nothing is computed again."""
+        found = object.__new__(Rows)
+        found.given, found.half, found.metric, found.n = self.given[number], self.half[number], self.metric, len(number)
+        found.product, found.half_there = self.product[number], self.half_there[number]
+        found.length, found.longest = self.length[number], self.longest
+        return found
 
-        For other metrics the distance itself, with nothing wrong.
+    def rounding(self) -> float:
+        """Return how far a product of two rows of length one may be wrong."""
+        return _UNIT * (_ERRORS * float(np.sqrt(self.given.shape[1])) + 16.0)
+
+    def halves(self, rows: Index | slice, columns: Index | slice) -> tuple[Tensor, Float]:
+        """Return [row, column] half the squared distance, and [row] how far it may be wrong.
+
+        For other metrics than the Euclidean the distance itself, with nothing wrong.
         """
         import torch
 
@@ -88,34 +99,46 @@ class Rows:
             from scipy.spatial.distance import cdist
 
             name = {"manhattan": "cityblock"}.get(self.metric, self.metric)
-            return torch.from_numpy(cdist(self.given[rows], self.given[columns], name).astype(np.float32))
-        return torch.addmm(self.half_there[columns], self.product[rows], self.product[columns].T, alpha=-1.0)
+            found = cdist(self.given[rows], self.given[columns], name).astype(np.float32)
+            return torch.from_numpy(found), np.zeros(len(found), np.float32)
+        half = torch.addmm(self.half_there[columns], self.product[rows], self.product[columns].T, alpha=-1.0)
+        half += self.half_there[rows][:, None]
+        return half, 0.5 * self.rounding() * np.square(self.length[rows] + self.longest)
 
-    def half_of(self, rows: Index | slice) -> Float:
-        """Return [row] what `halves` leave out."""
-        return self.half[rows]
+    def halves_around(self, center: Tensor, rows: Index | slice, columns: Index | slice) -> tuple[Tensor, Float]:
+        """Return what `halves` does, less wrong the nearer `rows` and `columns` are to `center` [feature]."""
+        import torch
 
-    def at_least(self, rows: Index | slice, halves: Float) -> Float:
-        """Return the least distances that `halves` [row, …] may mean."""
+        here, there = self.product[rows] - center, self.product[columns] - center
+        own, others = 0.5 * here.square().sum(1), 0.5 * there.square().sum(1)
+        half = torch.addmm(others, here, there.T, alpha=-1.0)
+        half += own[:, None]
+        near = (own.sqrt() + others.max().sqrt()).cpu().numpy()
+        return half, self.rounding() * np.square(near) + self.lost(rows)
+
+    def lost(self, rows: Index | slice) -> Float:
+        """Return [row] how far half a squared distance may be wrong because rows are held in single precision."""
+        return np.asarray(np.float32(2 * _UNIT) * np.square(self.length[rows] + self.longest))
+
+    def at_least(self, halves: Float, wrong: Float | np.float32) -> Float:
+        """Return the least distances that `halves` may mean, each `wrong` at most."""
         if self.metric != "euclidean":
             return halves
-        shift = (self.half[rows] - self.slack[rows]).reshape(-1, *[1] * (halves.ndim - 1))
-        found: Float = np.sqrt(np.maximum(2.0 * (halves + shift), 0.0, dtype=np.float32)) * np.float32(1 - 1e-6)
+        found: Float = np.sqrt(np.maximum(2.0 * (halves - wrong), 0.0, dtype=np.float32)) * np.float32(1 - 1e-6)
         return found
 
-    def at_most(self, rows: Index | slice, halves: Float) -> Float:
-        """Return the largest distances [row] that `halves` [row] may mean."""
+    def at_most(self, halves: Float, wrong: Float) -> Float:
+        """Return the largest distances that `halves` may mean."""
         if self.metric != "euclidean":
             return halves
-        found = np.maximum(2.0 * (halves + self.half[rows] + self.slack[rows]), 0.0, dtype=np.float32)
-        return np.asarray(np.sqrt(found) * np.float32(1 + 1e-6))
+        found: Float = np.sqrt(np.maximum(2.0 * (halves + wrong), 0.0, dtype=np.float32)) * np.float32(1 + 1e-6)
+        return found
 
-    def halves_up_to(self, rows: Index, distance: Float) -> Float:
+    def halves_up_to(self, distance: Float, wrong: Float) -> Float:
         """Return [row] the largest of `halves` that may mean a distance of at most `distance` [row]."""
         if self.metric != "euclidean":
             return distance
-        half = 0.5 * distance.astype(np.float64) ** 2
-        return (half * (1 + 1e-6) - self.half[rows] + self.slack[rows] * (1 + 1e-6)).astype(np.float32)
+        return (0.5 * distance.astype(np.float64) ** 2 * (1 + 1e-6) + wrong * (1 + 1e-6)).astype(np.float32)
 
     def distance(self, first: Index, second: Index) -> Float:
         """Return [pair] the exact distance, rounded to float32."""

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from nap_core.geometry.cells import FEWEST, bounds, cells, plain_cells
+from nap_core.geometry.cells import FEWEST, bounds, cells, centers, plain_cells
+from nap_core.geometry.half_precision import HalfPrecision, is_fast
 from nap_core.geometry.products import Rows
 from nap_core.types import Float
 
@@ -22,8 +23,10 @@ if TYPE_CHECKING:
 Index = NDArray[np.int64]
 
 _SPARE = 3  # neighbours beyond those asked for, by which a list is known to be complete
+_SPARE_ROUGH = 15  # the same where products are rough
+_MANY = 32  # rows from which a product in half precision is worth its start
 _WIDE = 0.35  # share of all rows beyond which a row looks at all, which needs no gathering
-_BLOCK = 12_000_000  # pairs in one product
+_BLOCK = 4_000_000  # pairs in one product
 
 
 def smallest(table: Tensor, k: int) -> tuple[Tensor, Tensor]:
@@ -57,30 +60,56 @@ def least_by_cell(table: Tensor, size: Index) -> Float:
     return np.asarray(found.index_reduce_(1, cell, table, "amin").cpu().numpy())
 
 
-def settled(
-    rows: Rows, queries: slice, n_first: int, near: Index, half: Float, k: int, number: Index
-) -> tuple[Index, Float]:
+class Lists:
+    """The nearest of each row that products have found so far."""
+
+    def __init__(self, n: int, length: int) -> None:
+        self.near = np.zeros((n, length), np.int64)
+        self.half = np.full((n, length), np.inf, np.float32)
+        self.wrong = np.zeros((n, length), np.float32)  # how far `half` may be wrong
+        self.beyond = np.full(n, np.inf, np.float32)  # what `half` is at least for rows that are not listed
+
+    def add(self, rows: Index, half: Tensor, wrong: Float, first: int) -> None:
+        """Merge what was found between `rows` and those from `first` on: `half` [row, other], `wrong` [row]."""
+        length = self.half.shape[1]
+        new, column = (part.cpu().numpy() for part in smallest(half, length))
+        if half.shape[1] > length:
+            self.beyond[rows] = np.minimum(self.beyond[rows], new[:, -1] - wrong)
+        value = np.hstack([self.half[rows], new])
+        order = np.argsort(value, axis=1, kind="stable")
+        best, rest = order[:, :length], order[:, length:]
+        lost = np.hstack([self.wrong[rows], np.tile(wrong[:, None], new.shape[1])])
+        dropped = np.take_along_axis(value - lost, rest, axis=1).min(axis=1, initial=np.inf)
+        self.beyond[rows] = np.minimum(self.beyond[rows], dropped)
+        near = np.hstack([self.near[rows], column + first])
+        self.half[rows], self.wrong[rows], self.near[rows] = (
+            np.take_along_axis(part, best, axis=1) for part in (value, lost, near)
+        )
+
+    def forget(self, rows: Index) -> None:
+        """Take back what was found of `rows`."""
+        self.half[rows] = self.beyond[rows] = np.inf
+
+
+def settled(rows: Rows, query: Index, n_first: int, found: Lists, k: int, number: Index) -> tuple[Index, Float]:
     """Measure the nearest that products have found, and return the `k` that are, with their distances.
 
     Parameters
     ----------
-    queries
-        Rows whose neighbours are wanted.
-    n_first
-        These are among the first so many rows.
-    near, half
-        [query, more than k] what products found, nearest first.
+    query
+        Rows whose neighbours are wanted, among the first `n_first` rows.
+    found
+        What products found of each.
     number
         [row] what decides between neighbours at equal distances.
     """
-    query = np.arange(queries.start, queries.stop)
-    n_others = n_first - (queries.start < n_first)
-    distance = rows.distance(np.repeat(query, near.shape[1]), near.ravel()).reshape(near.shape)
-    order = np.lexsort((number[near], distance), axis=1)[:, :k]
-    last = np.take_along_axis(distance, order[:, -1:], axis=1)
-    is_open = near.shape[1] < n_others
-    missed = np.flatnonzero(is_open & (last >= rows.at_least(queries, half[:, -1:])))
-    near, distance = np.take_along_axis(near, order, axis=1), np.take_along_axis(distance, order, axis=1)
+    reach = rows.at_most(found.half[:, :k], found.wrong[:, :k]).max(axis=1)
+    row, column = np.nonzero(rows.at_least(found.half, found.wrong) <= reach[:, None])
+    distance = np.full(found.half.shape, np.inf, np.float32)
+    distance[row, column] = rows.distance(query[row], found.near[row, column])
+    order = np.lexsort((number[found.near], distance), axis=1)[:, :k]
+    near, distance = np.take_along_axis(found.near, order, axis=1), np.take_along_axis(distance, order, axis=1)
+    missed = np.flatnonzero(distance[:, -1] >= rows.at_least(found.beyond, np.float32(0)))
     step = max(1, _BLOCK // n_first)
     for start in range(0, len(missed), step):
         part = missed[start : start + step]
@@ -90,10 +119,11 @@ def settled(
 
 def _with_ties(rows: Rows, query: Index, n_first: int, k: int, reach: Float, number: Index) -> tuple[Index, Float]:
     """Return the `k` nearest of each query within `reach`, where many are equally near."""
-    half = rows.halves(query, slice(0, n_first)).cpu().numpy()
+    table, wrong = rows.halves(query, slice(0, n_first))
+    half = table.cpu().numpy()
     inside = np.flatnonzero(query < n_first)
     half[inside, query[inside]] = np.inf
-    row, column = np.nonzero(half <= rows.halves_up_to(query, reach)[:, None])
+    row, column = np.nonzero(half <= rows.halves_up_to(reach, wrong)[:, None])
     apart = rows.distance(query[row], column)
     order = np.lexsort((number[column], apart, row))
     kept = order[np.arange(len(row)) - np.searchsorted(row, row) < k]
@@ -103,15 +133,15 @@ def _with_ties(rows: Rows, query: Index, n_first: int, k: int, reach: Float, num
 def nearest_of_first(rows: Rows, n_first: int, k: int) -> tuple[Index, Float]:
     """Return for each row after the first `n_first` the `k` nearest of those, and their distances, nearest first."""
     k = min(k, n_first)
-    wide, number = min(k + _SPARE, n_first), np.arange(rows.n)
-    near, distance = np.empty((rows.n - n_first, k), np.int64), np.empty((rows.n - n_first, k), np.float32)
+    number, parts = np.arange(rows.n), []
     step = max(1, _BLOCK // n_first)
     for start in range(n_first, rows.n, step):
-        part = slice(start, min(start + step, rows.n))
-        value, column = smallest(rows.halves(part, slice(0, n_first)), wide)
-        at = slice(part.start - n_first, part.stop - n_first)
-        near[at], distance[at] = settled(rows, part, n_first, column.cpu().numpy(), value.cpu().numpy(), k, number)
-    return near, distance
+        query = np.arange(start, min(start + step, rows.n))
+        found = Lists(len(query), min(k + _SPARE, n_first))
+        found.add(np.arange(len(query)), *rows.halves(query, slice(0, n_first)), 0)
+        parts.append(settled(rows, query, n_first, found, k, number))
+    near, distance = zip(*parts, strict=True)
+    return np.concatenate(near), np.concatenate(distance)
 
 
 class Search:
@@ -130,16 +160,26 @@ class Search:
     def __init__(self, values: NDArray[Any], metric: str = "euclidean", on: str = "") -> None:
         rows = Rows(values, metric, on)
         n = rows.n
+        self.half_precision: HalfPrecision | None = None
         if metric == "euclidean" and n >= FEWEST:
             self.number, self.begin, self.is_bounded = cells(rows.product, rows.half_there)
-            self.rows = Rows(values[self.number], metric, on)
-            self.least = bounds(self.rows.product, self.begin, self.is_bounded, float(rows.slack.max()))
+            self.rows = rows.in_order(self.number)
+            self.center, apart, wrong = centers(self.rows, self.begin, self.is_bounded)
+            self.least = bounds(self.center, apart, wrong, self.begin, self.is_bounded)
+            if apart.device.type == "cpu" and is_fast():
+                self.half_precision = HalfPrecision(self.rows, self.begin, self.center, apart, wrong)
         else:
             self.number, self.begin, self.rows = np.arange(n), plain_cells(n), rows
             self.is_bounded = np.zeros(len(self.begin) - 1, bool)
             self.least = np.zeros((n, len(self.begin) - 1), np.float32)
         self.size = np.diff(self.begin)
         self.cell_of = np.repeat(np.arange(len(self.size)), self.size)
+
+    def halves(self, rows: Index, cell: int) -> tuple[Tensor, Float]:
+        """Return what `Rows.halves` does between `rows` and the rows of a cell, as fast as can be."""
+        if self.half_precision is not None and len(rows) >= _MANY:
+            return self.half_precision.halves(rows, cell)
+        return self.rows.halves(rows, self._inside(cell))
 
     def nearest(self, k: int) -> tuple[Index, Float]:
         """Return the `k` nearest other rows and their distances, nearest first; of equal ones that which came first.
@@ -148,73 +188,84 @@ class Search:
         """
         n = self.rows.n
         k = min(k, n - 1)
-        wide = min(k + _SPARE, n - 1)
-        near, half = np.zeros((n, wide), np.int64), np.full((n, wide), np.inf, np.float32)
-        self._own_cells(near, half)
-        self._other_cells(near, half, k)
-        return settled(self.rows, slice(0, n), n, near, half, k, self.number)
+        found = Lists(n, min(k + (_SPARE if self.half_precision is None else _SPARE_ROUGH), n - 1))
+        for cell in np.flatnonzero(self.is_bounded).tolist():
+            self._look(np.arange(self.begin[cell], self.begin[cell + 1]), cell, found)
+        self._look_all(self._look_around(found, k, self._look_beside(found, k)), found)
+        return settled(self.rows, np.arange(n), n, found, k, self.number)
 
-    def _own_cells(self, near: Index, half: Float) -> None:
-        for cell in np.flatnonzero(self.is_bounded):
-            rows = np.arange(self.begin[cell], self.begin[cell + 1])
-            self._look(rows, np.array([cell]), near, half)
+    def _look_beside(self, found: Lists, k: int) -> NDArray[np.bool_]:
+        """Look into the one other cell that may hold the nearest neighbours, as the own one may end beside a row.
 
-    def _other_cells(self, near: Index, half: Float, k: int) -> None:
-        reach = self.rows.at_most(slice(None), half[:, k - 1])
-        everything = np.arange(len(self.size))
-        is_wide = np.ones(self.rows.n, bool)
-        for cell in np.flatnonzero(self.is_bounded):
-            rows = np.arange(self.begin[cell], self.begin[cell + 1])
-            needed = self.least[rows] <= reach[rows, None]
-            needed[:, cell] = False
-            wide = needed @ self.size > _WIDE * self.rows.n
-            is_wide[rows] = wide
-            others = np.flatnonzero(needed[~wide].any(axis=0))
-            if len(others):
-                self._look(rows[~wide], others, near, half)
-        wide_rows = np.flatnonzero(is_wide)
-        half[wide_rows] = np.inf
+        Return [row, cell] where was looked so far.
+        """
+        first = np.zeros(self.rows.n, np.int64)
+        for cell in range(len(self.size)):
+            bound = self.least[self._inside(cell)].copy()
+            bound[:, cell] = np.inf
+            first[self._inside(cell)] = bound.argmin(axis=1)
+        reach = self.rows.at_most(found.half[:, k - 1], found.wrong[:, k - 1])
+        rows = np.flatnonzero(self.is_bounded[self.cell_of] & (self.least[np.arange(self.rows.n), first] <= reach))
+        for cell in np.unique(first[rows]).tolist():
+            self._look(rows[first[rows] == cell], cell, found)
+        is_known: NDArray[np.bool_] = np.arange(len(self.size)) == self.cell_of[:, None]
+        is_known[rows, first[rows]] = True
+        return is_known
+
+    def _look_around(self, found: Lists, k: int, is_known: NDArray[np.bool_]) -> Index:
+        """Look into all other cells that may hold neighbours; return the rows for which these are too many."""
+        reach = self.rows.at_most(found.half[:, k - 1], found.wrong[:, k - 1])
+        needed = (self.least <= reach[:, None]) & ~is_known
+        is_wide = ~self.is_bounded[self.cell_of]
+        for cell in np.flatnonzero(self.is_bounded).tolist():
+            is_wide[self._inside(cell)] = needed[self._inside(cell)] @ self.size > _WIDE * self.rows.n
+        needed[is_wide] = False
+        for cell in np.flatnonzero(needed.any(axis=0)).tolist():
+            rows = np.flatnonzero(needed[:, cell])
+            reach = self.rows.at_most(found.half[rows, k - 1], found.wrong[rows, k - 1])
+            rows = rows[self.least[rows, cell] <= reach]
+            if len(rows):
+                self._look(rows, cell, found)
+        return np.flatnonzero(is_wide)
+
+    def _look(self, rows: Index, cell: int, found: Lists) -> None:
+        """Look for neighbours of `rows` among the rows of a cell."""
+        half, wrong = self.rows.halves_around(self.center[cell], rows, self._inside(cell))
+        inside = np.flatnonzero(self.cell_of[rows] == cell)
+        half[inside, rows[inside] - self.begin[cell]] = np.inf
+        bound = self.rows.at_least(half.amin(1).cpu().numpy(), wrong)
+        self.least[rows, cell] = np.maximum(self.least[rows, cell], bound)
+        found.add(rows, half, wrong, int(self.begin[cell]))
+
+    def _look_all(self, rows: Index, found: Lists) -> None:
+        """Look for neighbours of `rows` among all rows."""
+        found.forget(rows)
         step = max(1, _BLOCK // self.rows.n)
-        for start in range(0, len(wide_rows), step):
-            self._look(wide_rows[start : start + step], everything, near, half)
+        for start in range(0, len(rows), step):
+            part = rows[start : start + step]
+            if self.half_precision is None:
+                half, wrong = self.rows.halves(part, slice(None))
+            else:
+                half, wrong = self.half_precision.halves_to_all(part)
+            half[np.arange(len(part)), part] = np.inf
+            bound = self.rows.at_least(least_by_cell(half, self.size), wrong[:, None])
+            self.least[part] = np.maximum(self.least[part], bound)
+            found.add(part, half, wrong, 0)
 
-    def _columns(self, among: Index) -> Index | slice:
-        """Return the rows of some cells."""
-        if among[-1] - among[0] == len(among) - 1:
-            return slice(int(self.begin[among[0]]), int(self.begin[among[-1] + 1]))
-        return np.concatenate([np.arange(self.begin[cell], self.begin[cell + 1]) for cell in among])
+    def _inside(self, cell: int) -> slice:
+        return slice(int(self.begin[cell]), int(self.begin[cell + 1]))
 
-    def _look(self, rows: Index, among: Index, near: Index, half: Float) -> None:
-        """Look for neighbours of `rows` among the rows of some cells, and add them to the lists."""
-        import torch
-
-        columns = self._columns(among)
-        found = self.rows.halves(rows, columns)
-        number = np.arange(columns.start, columns.stop) if isinstance(columns, slice) else columns
-        place = np.minimum(np.searchsorted(number, rows), len(number) - 1)
-        inside = np.flatnonzero(number[place] == rows)
-        found[torch.from_numpy(inside), torch.from_numpy(place[inside])] = torch.inf
-        bound = self.rows.at_least(rows, least_by_cell(found, self.size[among]))
-        self.least[np.ix_(rows, among)] = np.maximum(self.least[np.ix_(rows, among)], bound)
-        value, column = (part.cpu().numpy() for part in smallest(found, half.shape[1]))
-        value, column = np.hstack([half[rows], value]), np.hstack([near[rows], number[column]])
-        best = np.argsort(value, axis=1, kind="stable")[:, : half.shape[1]]
-        half[rows], near[rows] = np.take_along_axis(value, best, axis=1), np.take_along_axis(column, best, axis=1)
-
-    def look_back(self, half: Tensor, rows: Index, cell: int) -> None:
+    def look_back(self, half: Tensor, wrong: Float, rows: Index, cell: int) -> None:
         """Learn from `half` [row, row of the cell] how far at least the rows of the cell are from the cells of `rows`.
 
         Infinite where a distance does not matter, in both directions. `rows` ascend.
         """
-        import torch
-
         own = self.cell_of[rows]
         run = np.flatnonzero(np.diff(own, prepend=-1))
         cells = own[run]
-        half += torch.from_numpy(self.rows.half_of(rows)[:, None]).to(half.device)
-        there = slice(int(self.begin[cell]), int(self.begin[cell + 1]))
+        there = self._inside(cell)
         value = np.minimum.reduceat(half.cpu().numpy(), run, axis=0).T
-        bound = self.rows.at_least(there, value - self.rows.half_of(there)[:, None])
+        bound = self.rows.at_least(value, wrong.max(initial=np.float32(0)))
         left = self._left_out(rows, cells, np.diff(np.append(run, len(rows))), cell)
         self.least[there, cells] = np.maximum(self.least[there, cells], np.minimum(bound, left))
 
@@ -223,8 +274,7 @@ class Search:
         least = np.full(len(cells), np.inf, np.float32)
         partly = np.flatnonzero(count < self.size[cells])
         if len(partly):
-            members = self._columns(cells[partly])
-            number = np.arange(members.start, members.stop) if isinstance(members, slice) else members
+            number = np.concatenate([np.arange(self.begin[cell], self.begin[cell + 1]) for cell in cells[partly]])
             others = np.setdiff1d(number, rows, assume_unique=True)
             np.minimum.at(least, np.searchsorted(cells, self.cell_of[others]), self.least[others, cell])
         return least

@@ -210,19 +210,19 @@ class Growth:
         if not len(row):
             return
         first, last = search.begin[cell], search.begin[cell + 1]
-        half = search.rows.halves(row, slice(int(first), int(last)))
+        half, wrong = search.halves(row, cell)
         own, there = self.component[row], self.component[first:last]
         if np.isin(there, own).any():
             half.masked_fill_(torch.from_numpy(own[:, None] == there).to(half.device), torch.inf)
         value = half.amin(1).cpu().numpy()
-        search.least[row, cell] = np.maximum(search.least[row, cell], search.rows.at_least(row, value))
-        order = np.lexsort((value + search.rows.half_of(row), own))
+        search.least[row, cell] = np.maximum(search.least[row, cell], search.rows.at_least(value, wrong))
+        order = np.lexsort((value, own))
         some = order[np.unique(own[order], return_index=True)[1]]
         some = some[np.isfinite(value[some])]
         other = half[some].argmin(1).cpu().numpy() + first
         self._offer(row[some], other, search.rows.distance(row[some], other))
         reach = best[own]
-        up_to = search.rows.halves_up_to(row, reach)
+        up_to = search.rows.halves_up_to(reach, wrong)
         near = np.flatnonzero(value <= up_to)
         if len(near):
             light = half[near].cpu().numpy() <= up_to[near, None]
@@ -230,7 +230,7 @@ class Growth:
             place, column = np.nonzero(light)
             other = column + first
             self._offer(row[near[place]], other, search.rows.distance(row[near[place]], other))
-        search.look_back(half, row, cell)
+        search.look_back(half, wrong, row, cell)
 
 
 def with_copies(edges: Index, weight: Float, plain: Float, core: Float, group: Index) -> tuple[Index, Float]:

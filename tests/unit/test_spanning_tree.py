@@ -7,8 +7,11 @@ import pytest
 
 from nap_core.configs import METRICS
 from nap_core.geometry import search
+from nap_core.geometry.cells import cells, centers
+from nap_core.geometry.half_precision import HalfPrecision
 from nap_core.geometry.neighbors import nearest, nearest_among, pairwise
 from nap_core.geometry.ordering import distinct_rows
+from nap_core.geometry.products import Rows
 from nap_core.geometry.spanning_tree import grown_tree, spanning_tree
 
 
@@ -63,11 +66,14 @@ def tables() -> dict[str, np.ndarray]:
     }
 
 
-@pytest.mark.parametrize("fewest", [1, 10**9], ids=["cells", "no cells"])
+@pytest.mark.parametrize(
+    ("fewest", "is_rough"), [(1, False), (1, True), (10**9, False)], ids=["cells", "half precision", "no cells"]
+)
 @pytest.mark.parametrize("metric", METRICS)
 @pytest.mark.parametrize("name", tables())
-def test_it_is_the_tree_of_all_distances(name, metric, fewest, monkeypatch):
+def test_it_is_the_tree_of_all_distances(name, metric, fewest, is_rough, monkeypatch):
     monkeypatch.setattr(search, "FEWEST", fewest)
+    monkeypatch.setattr(search, "is_fast", lambda: is_rough)
     values = tables()[name]
     for min_samples in (1, 7):
         expected, weight = prim(values, min_samples, metric)
@@ -127,3 +133,33 @@ def test_neighbours_are_exact_however_they_are_found():
     np.testing.assert_allclose(distance, np.sort(apart, axis=1)[:, :6], rtol=1e-5)
     among, _ = nearest_among(values, np.arange(10), np.arange(50, 90), 3)
     np.testing.assert_array_equal(among, 50 + np.argsort(apart[:10, 50:], axis=1)[:, :3])
+
+
+@pytest.mark.parametrize("shape", ["groups", "one direction", "few large", "copied columns", "tiny", "integers"])
+def test_half_precision_is_wrong_by_no_more_than_it_says(shape):
+    random = np.random.default_rng(3)
+    values = {
+        "groups": lambda: blobs(900, 96),
+        "one direction": lambda: np.outer(random.normal(size=900), np.ones(70)) + 1e-3 * random.normal(size=(900, 70)),
+        "few large": lambda: random.normal(size=(900, 40)) * (random.random((900, 40)) < 0.1) * 1e4,
+        "copied columns": lambda: np.repeat(random.normal(size=(900, 2)), 128, axis=1),
+        "tiny": lambda: 1e-12 * random.normal(size=(900, 33)),
+        "integers": lambda: random.integers(0, 9, size=(900, 20)),
+    }[shape]().astype(np.float32)
+    found = Rows(values, on="cpu")
+    order, begin, is_bounded = cells(found.product, found.half_there)
+    rows = found.in_order(order)
+    center, apart, wrong = centers(rows, begin, is_bounded)
+    half_precision = HalfPrecision(rows, begin, center, apart, wrong)
+    true = 0.5 * pairwise(values[order].astype(np.float64)).astype(np.float64) ** 2
+    some = np.sort(random.choice(900, 120, replace=False))
+    for cell in range(len(center)):
+        for half, off in (
+            half_precision.halves(some, cell),
+            rows.halves(some, slice(begin[cell], begin[cell + 1])),
+            rows.halves_around(center[cell], some, slice(begin[cell], begin[cell + 1])),
+        ):
+            error = np.abs(half.numpy() - true[some, begin[cell] : begin[cell + 1]])
+            assert (error <= off[:, None] + 1e-6 * true.max()).all()
+    half, off = half_precision.halves_to_all(some)
+    assert (np.abs(half.numpy() - true[some]) <= off[:, None] + 1e-6 * true.max()).all()
