@@ -5,6 +5,7 @@ import streamlit as st
 from nap_core.errors import NapError
 from nap_core.threads import sleep_while_waiting
 from nap_core.ui.frame import behind_the_page, frame
+from nap_core.ui.resources import show_error
 
 sleep_while_waiting()
 st.set_page_config(page_title="Neural activation patterns", layout="wide")
@@ -33,5 +34,5 @@ frame()
 try:
     page.run()
 except NapError as error:
-    st.error(str(error))
+    show_error(error)
 behind_the_page()

@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from nap_core.errors import NapError, UnsafeFileError, WeightsError, listed
+from nap_core.errors import NapError, UnsafeFileError, WeightsError, counted, listed
 from nap_core.inputs import fileformats, zoo
 from nap_core.inputs.fileformats import CHECKPOINT, EXPORTED, JOBLIB, LEGACY, PICKLE, SAFETENSORS, TORCHSCRIPT
 
@@ -229,8 +229,8 @@ def recognise(state: Mapping[str, torch.Tensor]) -> str:
     shapes = {key: shape for key, shape in shapes.items() if not zoo.is_counter(key)}
     first = listed(f"{key} {list(shape)}" for key, shape in list(shapes.items())[:3])
     raise WeightsError(
-        f"These weights belong to no architecture known here. They have {len(shapes)} tensors, first {first}. "
-        f"{_nearest(shapes)} {WAYS_OUT}"
+        f"These weights belong to no architecture known here. They have "
+        f"{counted(len(shapes), 'tensor')}, first {first}. {_nearest(shapes)} {WAYS_OUT}"
     )
 
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import argparse
+import re
 import secrets
 import shutil
 import sys
+from itertools import groupby
 from pathlib import Path
 
 import streamlit as st
@@ -137,8 +139,19 @@ def current_study() -> Study:
 
 
 def show_error(error: NapError) -> None:
-    """Show what came, what is possible and what to do."""
-    st.error(str(error))
+    """Show what came, what is possible and what to do; lines of code as such, to be copied."""
+    st.error(error_words(str(error)))
+
+
+def error_words(message: str) -> str:
+    """Return an error's message where Markdown is read: its signs as they stand, its indented lines as code."""
+    said = []
+    for is_code, lines in groupby(message.splitlines(), key=lambda line: line.startswith("    ")):
+        if is_code:
+            said.append("\n".join(["```python", *(line[4:] for line in lines), "```"]))
+        else:
+            said.append("\n".join(re.sub(r"([*$~<])", r"\\\1", line) for line in lines))
+    return "\n\n".join(said)
 
 
 def new_folder() -> Path:

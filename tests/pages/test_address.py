@@ -61,3 +61,9 @@ def test_who_sits_at_the_machine(monkeypatch, url, guest, is_local):
     context = SimpleNamespace(url=url, ip_address=guest)
     monkeypatch.setattr(visitor_module, "st", SimpleNamespace(context=context))
     assert visitor_module.runs_locally() is is_local
+
+
+def test_an_error_is_shown_as_it_stands_with_its_code_to_copy():
+    message = "a*b.pt costs 3$. Do this:\n    import torch\n    print(1 * 2)\nThen come back."
+    said = "a\\*b.pt costs 3\\$. Do this:\n\n```python\nimport torch\nprint(1 * 2)\n```\n\nThen come back."
+    assert resources.error_words(message) == said
