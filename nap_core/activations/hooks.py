@@ -102,7 +102,12 @@ def run_module(module: nn.Module, batch: Tensor) -> Any:
         raise ConfigError(
             f"{len(batch)} images at once do not fit into the memory of {batch.device}; choose a smaller batch size."
         ) from error
-    except RuntimeError as error:
+    except TypeError as error:
+        raise InputError(
+            f"The model cannot be called with a batch of images alone: {error}. Where it takes more inputs, give a "
+            "function that returns it within an nn.Module whose forward takes the images and adds the rest."
+        ) from error
+    except (RuntimeError, ValueError, LookupError, AssertionError) as error:
         if isinstance(error, NapError):
             raise
         shape, reason = "×".join(map(str, batch.shape[1:])), (str(error).strip() or "no reason given").splitlines()[0]

@@ -47,9 +47,9 @@ def run_meanwhile(key: str, work: Callable[[], object], said: str) -> None:
 
 
 @st.cache_resource
-def get_ready(work: Callable[[], object]) -> None:
-    """Do `work` once in this process, beside everything else; nobody waits for it, and nobody is told."""
-    Thread(target=work, daemon=True).start()
+def get_ready(key: str, _work: Callable[[], object]) -> None:
+    """Do the work of a `key` once in this process, beside all else; nobody waits for it, and nobody is told."""
+    Thread(target=_work, daemon=True).start()
 
 
 @st.fragment(run_every=_STEP)

@@ -46,4 +46,4 @@ def behind_the_page() -> None:
     except NapError:
         return
     if is_wanted:
-        get_ready(warm_up)
+        get_ready("layouts", warm_up)

@@ -213,3 +213,8 @@ def test_evaluating_restores_every_part() -> None:
 def test_a_wrong_input_ends_in_a_sentence() -> None:
     with pytest.raises(InputError, match="does not take an input of 1×8×8"):
         run_module(inplace_model(), BATCH[:, :1])
+
+
+def test_a_model_of_two_inputs_ends_in_a_sentence() -> None:
+    with pytest.raises(InputError, match="cannot be called with a batch of images alone: .*missing 1 required"):
+        run_module(nn.Bilinear(2, 2, 1), BATCH)
