@@ -2,6 +2,7 @@
 
 import streamlit as st
 
+from nap_core.errors import counted
 from nap_core.ui.resources import go_to
 from nap_core.ui.run_panel import choose_layers, layers_of, run_form
 from nap_core.ui.setup_panel import own_images, own_network
@@ -21,5 +22,5 @@ tree, run = st.columns([3, 2], gap="large")
 with tree:
     layers = choose_layers(network, known)
 with run:
-    st.markdown(f"**{network.name}** on **{len(images):,} images**, {images.source}.")
+    st.markdown(f"**{network.name}** on **{counted(len(images), 'image')}**, {images.source}.")
     run_form(network, images, layers, known)

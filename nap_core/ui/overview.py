@@ -40,6 +40,8 @@ def finding(study: Study, summaries: Sequence[LayerSummary]) -> str:
         return "No layer has patterns."
     has_classes = not np.isnan(summaries[0].ami)
     best = max(summaries, key=lambda s: s.ami if has_classes else s.coverage)
+    if not max(summary.n_patterns for summary in summaries):
+        return f"No layer groups these images with this clustering: all {study.n_images:,} are in no pattern."
     images, found = counted(study.n_images, "image"), counted(best.n_patterns, "pattern")
     inside = f"{study.n_images - best.n_noise:,} of {images} into {found}"
     if not has_classes:

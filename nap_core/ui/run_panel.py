@@ -162,15 +162,17 @@ def run_study(
     """Run with progress, and open the study; what is finished stays when it is stopped."""
     # The folder outlives a stop: the next run finds it and continues where the last finished batch ended.
     folder = stopped.folder if stopped else new_folder()
-    st.button("Stop", help="What is finished is kept; the run continues there.", key="stop")
+    space, config = st.empty(), RECIPES[recipe]
     try:
-        config = RECIPES[recipe]
-        reading = show_progress("1 of 3 · thumbnails")
-        how = {"pooling": pooling, "precision": precision}
-        study = Study.create(folder, network, images, layers, **how, config=config, progress=reading)
-        study.extract(network, images, progress=show_progress("2 of 3 · images through the model"))
-        problems = study.cluster(progress=show_progress("3 of 3 · layers grouped"))
+        with space.container():
+            st.button("Stop", help="What is finished is kept; the run continues there.", key="stop")
+            reading = show_progress("1 of 3 · thumbnails")
+            how = {"pooling": pooling, "precision": precision}
+            study = Study.create(folder, network, images, layers, **how, config=config, progress=reading)
+            study.extract(network, images, progress=show_progress("2 of 3 · images through the model"))
+            problems = study.cluster(progress=show_progress("3 of 3 · layers grouped"))
     except NapError as error:
+        space.empty()
         show_error(error)
         return
     open_study(folder)

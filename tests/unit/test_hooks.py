@@ -216,5 +216,5 @@ def test_a_wrong_input_ends_in_a_sentence() -> None:
 
 
 def test_a_model_of_two_inputs_ends_in_a_sentence() -> None:
-    with pytest.raises(InputError, match="cannot be called with a batch of images alone: .*missing 1 required"):
+    with pytest.raises(InputError, match=r"cannot be called with a batch of images alone: .*missing 1 required"):
         run_module(nn.Bilinear(2, 2, 1), BATCH)
