@@ -11,6 +11,7 @@ from nap_core.study.maps import has_layout
 from nap_core.ui.background import get_ready
 from nap_core.ui.resources import arrive, chosen_study, open_study, opened_study, recent_studies
 from nap_core.ui.selection import tell_selection
+from nap_core.ui.steps import count_steps
 from nap_core.ui.visitor import visitor
 
 
@@ -20,15 +21,17 @@ def frame() -> None:
     arrive()  # before a widget is drawn
     studies, chosen = recent_studies(), chosen_study()
     names = list(studies)
-    st.sidebar.selectbox(
-        "Study",
-        names,
-        index=names.index(chosen) if chosen in names else None,
-        format_func=lambda name: studies[name],
-        key=f"open-{chosen}",
-        on_change=lambda: open_study(st.session_state[f"open-{chosen}"]),
-        help="The built-in studies, and those that you opened or ran.",
-    )
+    with st.sidebar.container(gap=None):
+        count_steps()
+        st.selectbox(
+            "Study",
+            names,
+            index=names.index(chosen) if chosen in names else None,
+            format_func=lambda name: studies[name],
+            key=f"open-{chosen}",
+            on_change=lambda: open_study(st.session_state[f"open-{chosen}"]),
+            help="The built-in studies, and those that you opened or ran.",
+        )
     try:
         tell_selection(opened_study(chosen))
     except NapError:
