@@ -11,7 +11,8 @@ from playwright.sync_api import TimeoutError as PlaywrightTimeoutError
 from nap_core.study import Study
 
 RIBBON = """([least, most]) => {
-  const within = [...document.querySelectorAll('.st-key-flow-chart *')].find(e => e.shadowRoot)?.shadowRoot;
+  const roots = [...document.querySelectorAll('.st-key-flow-chart *')].map(e => e.shadowRoot);
+  const within = roots.find(root => root?.querySelector('.ribbons'));
   const paths = [...(within?.querySelectorAll('.ribbons path') ?? [])];
   for (const path of paths.sort((a, b) => b.getBBox().height - a.getBBox().height)) {
     const box = path.getBoundingClientRect();
