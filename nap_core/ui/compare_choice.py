@@ -98,10 +98,19 @@ def _address(name: str) -> str:
 
 
 def _counterpart(current: str) -> str:
-    """Return the demo of another network on the same pictures, or the study itself."""
-    if current not in DEMOS:
-        return current
-    return next((n for n in DEMOS if n != current and NETWORKS[n] == NETWORKS[current]), current)
+    """Return the demo of another network, or the latest own study, on the same pictures; else the study itself."""
+    if current in DEMOS:
+        return next((n for n in DEMOS if n != current and NETWORKS[n] == NETWORKS[current]), current)
+    others = (name for name in recent_studies() if name not in (*DEMOS, current))
+    return next((name for name in others if _is_of_the_same_pictures(current, name)), current)
+
+
+def _is_of_the_same_pictures(current: str, name: str) -> bool:
+    try:
+        study, other = opened_study(current), opened_study(name)
+    except NapError:
+        return False
+    return other.is_finished and other.images["fingerprint"] == study.images["fingerprint"]
 
 
 def _pick_layer(left: Side, study: Study) -> str:

@@ -63,6 +63,20 @@ def test_one_study_is_compared_layer_with_layer():
     assert not test.dataframe
 
 
+def test_the_latest_study_of_the_same_pictures_stands_on_the_right(tmp_path):
+    rows = np.random.default_rng(0).normal(size=(2, 60, 8)).astype(np.float32)
+    rows[:, :30] += 6
+    for name, values in zip(("before", "now"), rows, strict=True):
+        Study.from_activations(tmp_path / name, {"fc": values}, title=f"trained {name}").cluster()
+    Study.from_activations(tmp_path / "other", {"fc": rows[0, :40]}, title="other pictures").cluster()
+    test = AppTest.from_file(str(PAGE), default_timeout=120)
+    test.session_state["recent-studies"] = {str(tmp_path / name): True for name in ("before", "other", "now")}
+    test.session_state["study"] = str(tmp_path / "now")
+    test.run()
+    assert not test.exception
+    assert test.selectbox(key=f"right-of-{tmp_path / 'now'}").value == str(tmp_path / "before")
+
+
 def test_the_address_names_both_sides():
     test = opened(study="shapes", layer="stage4", right="shapes", right_layer="logits", right_recipe="published")
     assert not test.exception

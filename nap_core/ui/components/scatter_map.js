@@ -14,7 +14,6 @@ export default function ({ data, parentElement, setTriggerValue }) {
   const atlas = data.atlas ? Object.assign(new Image(), { src: data.atlas.source, onload: () => draw() }) : null;
   let width = 0, height = 0, lasso = null, grabbed = null, under = -1, chosen = told();
 
-  root.style.setProperty("--height", `${data.height}px`);
   top.setAttribute("aria-label", data.label);
   for (const button of root.querySelectorAll("[data-do]")) button.onclick = () => press(button.dataset.do);
   root.querySelector("[data-do=pictures]").hidden = !atlas;
@@ -38,7 +37,8 @@ export default function ({ data, parentElement, setTriggerValue }) {
   function fit() {
     const ratio = window.devicePixelRatio || 1;
     width = root.clientWidth;
-    height = data.height;
+    height = Math.min(data.height, Math.max(300, width)); // no empty stretch above and below on a narrow screen
+    root.style.setProperty("--height", `${height}px`);
     for (const canvas of [base, top]) {
       canvas.width = width * ratio;
       canvas.height = height * ratio;
