@@ -91,7 +91,14 @@ def _encoder(shape: tuple[int, ...], training: Training) -> nn.Sequential:
 
 
 def _decoder(shape: tuple[int, ...], training: Training) -> nn.Sequential:
-    """Transposed convolutions: the work is done at the smaller of two sizes, a quarter of that behind enlarging."""
+    """Transposed convolutions: the work is done at the smaller of two sizes, a quarter of that behind enlarging.
+
+    Where places are coded the last step, whose chequers would be seen, enlarges plainly before it convolves.
+
+    References
+    ----------
+    Odena, Dumoulin, Olah: Deconvolution and checkerboard artifacts. Distill (2016).
+    """
     from torch import nn
 
     sizes, n_codes = _sizes(shape[1:], training), training.n_codes
@@ -104,8 +111,12 @@ def _decoder(shape: tuple[int, ...], training: Training) -> nn.Sequential:
     for number in range(len(sizes) - 2, -1, -1):
         after = _WIDTHS[number - 1] if number else shape[0]
         odd = [2 * small - side for small, side in zip(sizes[number + 1], sizes[number], strict=True)]
-        enlarge = nn.ConvTranspose2d(before, after, 4, stride=2, padding=1)
-        steps += [nn.BatchNorm2d(before), nn.LeakyReLU(0.1), enlarge, nn.ZeroPad2d((0, -odd[1], 0, -odd[0]))]
+        steps += [nn.BatchNorm2d(before), nn.LeakyReLU(0.1)]
+        if training.coded_side and number == 0:
+            steps += [nn.Upsample(scale_factor=2), nn.Conv2d(before, after, 3, padding=1)]
+        else:
+            steps += [nn.ConvTranspose2d(before, after, 4, stride=2, padding=1)]
+        steps += [nn.ZeroPad2d((0, -odd[1], 0, -odd[0]))]
         before = after
     return nn.Sequential(*steps, nn.Sigmoid())
 

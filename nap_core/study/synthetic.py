@@ -32,8 +32,9 @@ from nap_core.types import Int, Progress, frozen_array
 if TYPE_CHECKING:
     from nap_core.inputs.models import Network
 
-FACTS_VERSION = 2  # raised when the meaning of stored picture facts and generators changes
-IMAGE_VERSION = 4  # raised when the meaning of stored synthetic images changes
+FACTS_VERSION = 2  # raised when the meaning of stored picture facts changes
+GENERATOR_VERSION = 3  # raised when another generator comes of the same training, and the next with it
+IMAGE_VERSION = 5  # raised when the meaning of stored synthetic images changes
 _SAMPLE = 600  # pictures that statistics and the linear prior are made of
 _N_CODES = 48  # of the linear prior
 _IN_PARTS = 64
@@ -129,7 +130,7 @@ def study_generator(study: Study, network: Network, name: str, progress: Progres
 def _generator_key(study: Study, network: Network, training: Training) -> str:
     names = [layer.name for layer in study.layers if layer.kind != "unreadable"]
     facts, model = _facts_key(study, network), network.fingerprint
-    return digest("generator", facts=facts, model=model, layers=names, training=training, version=FACTS_VERSION)
+    return digest("generator", facts=facts, model=model, layers=names, training=training, version=GENERATOR_VERSION)
 
 
 def has_generator(study: Study, network: Network) -> bool:
