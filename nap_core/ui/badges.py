@@ -34,8 +34,8 @@ def _stability(found: PatternQuality, pattern: int) -> list[Badge]:
         return []
     about = (
         f"{N_DRAWS} times a fifth of the images is left out, {LAYOUT_WORDS[found.layout]}: on average the most similar "
-        f"group has {found.stability[pattern]:.0%} in common with it (mean Jaccard; stable from 75 %, unstable below "
-        "50 %)."
+        f"group has {found.stability[pattern]:.0%} in common with it (mean Jaccard; stable from 75%, unstable below "
+        "50%)."
     )
     return [Badge(word, about, _KINDS[word])]
 

@@ -53,7 +53,8 @@ def _choose() -> Plan:
             "Photos", sets, index=sets.index(dataset), format_func=_dataset_words, key=f"photos-of-{pair}"
         )
         most = st.number_input("At most so many photos", 100, 100_000, 1000, step=100, width=190)
-    return plan(str(model), str(dataset), cache_folder() / "datasets", n_images=int(most))
+    with st.spinner("Working out what it takes"):
+        return plan(str(model), str(dataset), cache_folder() / "datasets", n_images=int(most))
 
 
 def _model_words(name: str) -> str:
