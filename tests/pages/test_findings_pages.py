@@ -103,3 +103,12 @@ def test_a_study_of_activations_alone_has_its_overview(tmp_path):
     test = opened("overview.py", str(study.folder))
     assert not test.exception
     assert "What stands out" in said(test)
+
+
+def test_where_no_layer_groups_anything_the_overview_says_so(tmp_path):
+    study = Study.from_activations(tmp_path / "alike", {"fc": np.ones((40, 8), np.float32)})
+    study.cluster()
+    test = AppTest.from_file(str(PAGES / "overview.py"), default_timeout=60)
+    test.session_state["study"] = str(study.folder)
+    assert not test.run().exception
+    assert "all 40 are in no pattern" in " ".join(said.value for said in test.markdown)

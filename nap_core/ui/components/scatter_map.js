@@ -37,7 +37,7 @@ export default function ({ data, parentElement, setTriggerValue }) {
   function fit() {
     const ratio = window.devicePixelRatio || 1;
     width = root.clientWidth;
-    height = Math.min(data.height, Math.max(300, width)); // no empty stretch above and below on a narrow screen
+    height = Math.min(data.height, width + 70); // on a narrow screen no empty stretch, but room for the tools
     root.style.setProperty("--height", `${height}px`);
     for (const canvas of [base, top]) {
       canvas.width = width * ratio;
