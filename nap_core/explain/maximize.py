@@ -3,14 +3,15 @@
 The network's weights stay as they are and ask for no gradient while it runs. Every image has one random generator, made
 of its seed, for its start, its movements and its noise, so the same seed gives the same image and torch's own generator
 is not drawn from. A run is a row of `Moment`s: it can be watched, stopped at any of them, and continued from it later
-with the same result. A unit that answers to nothing has a zero slope; that is said, and nothing is drawn.
+with the same result. A unit behind a ReLU is off, and has no slope, at many a start; such a start is led towards the
+real images that the unit answers to, until it wakes. One that answers to nothing is said to, and nothing is drawn.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 
 PREVIEW_STEPS, USUAL_STEPS = 64, 128
 N_STARTS = 6  # starts that are tried, each wider than the one before, until the objective has a slope
+N_WAKING = 64  # steps that starts without a slope are led then, at most
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +92,7 @@ class Ascent:
     objective: Objective
     parametrisation: Parametrisation
     plan: Plan
+    waking: Objective | None = None  # of the same layers: what leads a start to where the objective has a slope
 
     def moments(self, after: Moment | None = None) -> Iterator[Moment]:
         """Yield a moment after every step; close the generator to stop, give a moment to go on behind it.
@@ -137,17 +140,36 @@ class Ascent:
         self, read: Callable[[Tensor], Seen], generators: Sequence[torch.Generator]
     ) -> tuple[Tensor, tuple[Float, Tensor]]:
         """Return a start at which every image has a slope, wider from try to try where there is none, and the slope."""
-        start = self.parametrisation.start(generators)
+        first = start = self.parametrisation.start(generators)
         for number in range(N_STARTS):
             states = [generator.get_state() for generator in generators]
             score, gradient = self._slope(read, start, generators, 0)
-            flat = gradient.flatten(1).abs().amax(1) == 0
+            flat = _is_flat(gradient)
             if not flat.any():
                 return start, (score, gradient)
             for generator, state in zip(generators, states, strict=True):
                 generator.set_state(state)
             wider = start + (2.0**number) * (self.parametrisation.start(generators) - start)
-            start = start.where(~flat.reshape(-1, *(1,) * (start.ndim - 1)), wider)
+            start = _where(flat, wider, start)
+        return self._wake(read, _where(flat, first, start), generators)
+
+    def _wake(
+        self, read: Callable[[Tensor], Seen], start: Tensor, generators: Sequence[torch.Generator]
+    ) -> tuple[Tensor, tuple[Float, Tensor]]:
+        """Lead the images that have no slope until every one has, and return that start and its slope."""
+        import torch
+
+        if self.waking is not None:
+            led = replace(self, objective=self.waking, plan=replace(self.plan, n_steps=N_WAKING))
+            means = torch.zeros_like(start), torch.zeros_like(start)
+            for step in range(N_WAKING):
+                score, gradient = self._slope(read, start, generators, 0)
+                flat = _is_flat(gradient)
+                if not flat.any():
+                    return start, (score, gradient)
+                _, way = led._slope(read, start, generators, step)
+                moved, means = led._step(start, way, means, step)
+                start = _where(flat, moved, start)
         raise SilentUnitError(
             f"Nothing in the picture changes '{self.objective.text}': {N_STARTS} starts were tried, each further from "
             "the last, and none has a slope. The unit is silent; choose one that answers to some image of the study."
@@ -183,6 +205,16 @@ class Ascent:
             return moved, means
         moved, means = adam_step(parameters, gradient, means, step + 1, self.parametrisation.rate)
         return moved * (1 - self.parametrisation.fade * remaining), means
+
+
+def _is_flat(gradient: Tensor) -> Tensor:
+    """[row] whether nothing changes the score."""
+    return gradient.flatten(1).abs().amax(1) == 0
+
+
+def _where(row: Tensor, value: Tensor, other: Tensor) -> Tensor:
+    """Return the rows of `value` where `row` is true, and of `other` elsewhere."""
+    return value.where(row.reshape(-1, *(1,) * (value.ndim - 1)), other)
 
 
 def adam_step(

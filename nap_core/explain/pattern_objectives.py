@@ -107,6 +107,16 @@ def _prototype(space: PatternSpace, pattern: Which, other: Which | None) -> Obje
     return _said(space, f"prototype {pattern}", score)
 
 
+def among(space: PatternSpace, images: NDArray[np.integer]) -> Objective:
+    """Return −‖v − c‖² / the mean square distance from it, c the mean of some of the study's images."""
+    import torch
+
+    there = space.values[images]
+    middle = torch.from_numpy(there.mean(0, keepdims=True))
+    spread = max(float(((there - there.mean(0)) ** 2).sum(1).mean()), 1e-12)
+    return _said(space, f"among {len(images)} images", lambda v: -((v - middle.to(v)) ** 2).sum(1) / spread)
+
+
 @_mode("exaggerate", "Exaggerate", "what this pattern has more of than the average image")
 def _exaggerate(space: PatternSpace, pattern: Which, other: Which | None) -> Objective:
     """((v − μ)·d) × max(cos, .1)²."""

@@ -14,7 +14,7 @@ from nap_core.explain.canvas import Canvas, ImageStatistics
 from nap_core.explain.maximize import Ascent, FeatureImage
 from nap_core.explain.objectives import Objective, places
 from nap_core.explain.parametrisations import Generator, Parametrisation, parametrisation
-from nap_core.explain.pattern_objectives import MODES, pattern_objective, sorted_match
+from nap_core.explain.pattern_objectives import MODES, among, pattern_objective, sorted_match
 from nap_core.explain.reading import reading
 from nap_core.explain.space import PatternSpace
 from nap_core.explain.wishes import Wish
@@ -30,6 +30,8 @@ NEARNESS = 40.0
 N_MATCHED = 48
 """Members whose sorted activations a distribution is matched to."""
 N_MATCHED_LAYERS = 3
+N_WAKING_IMAGES = 9
+"""Real images that a unit answers most to, among which its picture is led where it answers to no start."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,6 +46,7 @@ class Bench:
     pictures: Callable[[Int], Float]  # images → [image, channel, …] in [0, 1]
     generator: Callable[[str], Generator]  # "generator" or "linear", made when first asked for
     prediction: Int | None = None  # [image] the network's class of the study's images, or NOISE
+    unit: Int | None = None  # [feature] of the space, as in `Activations`
 
 
 def ascent(bench: Bench, wish: Wish) -> Ascent:
@@ -54,7 +57,9 @@ def ascent(bench: Bench, wish: Wish) -> Ascent:
     UnknownNameError, ConfigError
         If there is no such pattern, unit or class, or the layer cannot be asked in this mode.
     """
-    return Ascent(bench.network, bench.canvas, objective(bench, wish), _over(bench, wish), wish.plan)
+    return Ascent(
+        bench.network, bench.canvas, objective(bench, wish), _over(bench, wish), wish.plan, _waking(bench, wish)
+    )
 
 
 TOGETHER = tuple(MODES)
@@ -124,6 +129,16 @@ def _asked(bench: Bench, wish: Wish) -> Objective:
             _start(bench, wish)
         )
     return pattern_objective(wish.mode, bench.space, wish.pattern, wish.other)
+
+
+def _waking(bench: Bench, wish: Wish) -> Objective | None:
+    """Return what leads to the real images that a unit answers most to; None where it answers to none more."""
+    if wish.unit is None or bench.unit is None:
+        return None
+    level = bench.space.values[:, bench.unit == wish.unit].max(axis=1, initial=-np.inf)
+    if np.ptp(level) == 0:
+        return None
+    return among(bench.space, np.argsort(-level, kind="stable")[:N_WAKING_IMAGES])
 
 
 def _over(bench: Bench, *wishes: Wish) -> Parametrisation:

@@ -193,6 +193,7 @@ def bench(
         pictures=lambda images: framed_pictures(study, network, images),
         generator=lambda name: study_generator(study, network, name, progress),
         prediction=None if study.predictions is None else study.predictions.prediction,
+        unit=study.activations(layer).unit,
     )
 
 

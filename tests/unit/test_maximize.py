@@ -177,6 +177,32 @@ def _interrupt(done: int, total: int) -> None:
     raise KeyboardInterrupt
 
 
+class Late(nn.Module):
+    """Two ReLUs of the mean: one always on, one that only bright pictures reach, and no start."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.flat, self.fc, self.relu = nn.Flatten(), nn.Linear(36, 2), nn.ReLU()
+        with torch.no_grad():
+            self.fc.weight.fill_(1 / 36)
+            self.fc.bias.copy_(torch.tensor([0.0, -0.75]))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.relu(self.fc(self.flat(x)))
+
+
+def test_a_unit_that_is_off_at_every_start_is_woken() -> None:
+    net = made(Late)
+    unit = layer(net, "relu")
+    run = ascent(net, objectives.channel(unit, 1), n_steps=60)
+    with pytest.raises(SilentUnitError):
+        maximize(run)
+    found = maximize(replace(run, waking=objectives.channel(unit, 0)))
+    assert (found.history[0] > 0).all()
+    assert (found.score > 0.1).all()
+    np.testing.assert_array_equal(found.picture, maximize(replace(run, waking=objectives.channel(unit, 0))).picture)
+
+
 def test_a_silent_unit_is_said_and_not_drawn() -> None:
     net = made(Small)
     with pytest.raises(SilentUnitError, match="Nothing in the picture changes 'channel 3 of relu'"):

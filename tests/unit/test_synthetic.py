@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from dataclasses import replace
 from functools import partial
 
 import numpy as np
@@ -17,7 +18,9 @@ from nap_core.activations.extract import network_layers
 from nap_core.configs import RECIPES
 from nap_core.errors import ConfigError, SilentUnitError, StudyError, UnknownNameError
 from nap_core.explain.autoencoder import Training
-from nap_core.explain.maximize import Plan
+from nap_core.explain.maximize import Plan, maximize
+from nap_core.explain.reading import reading
+from nap_core.explain.recipes import ascent
 from nap_core.explain.wishes import PATTERN_MODES, UNIT_MODES, WAYS, Wish, usual_way
 from nap_core.inputs.demos import demo_images
 from nap_core.inputs.images import load_images
@@ -124,6 +127,18 @@ def test_units_rise_above_their_real_images(study: Study, digits, mode: str) -> 
 def test_a_unit_that_is_silent_in_the_middle_is_said_not_drawn(study: Study, digits) -> None:
     with pytest.raises(SilentUnitError, match="choose one that answers"):
         synthetic.synthetic(study, digits, Wish(LAYER, unit=5, mode="neuron", plan=Plan(n_steps=60, seeds=(0,))))
+
+
+def test_a_unit_is_led_to_the_images_it_answers_to_and_a_dead_one_nowhere(study: Study, digits) -> None:
+    table, values = synthetic.bench(study, digits, LAYER), study.activations(LAYER).values
+    unit = int(values.std(axis=0).argmax())
+    led = ascent(table, Wish(LAYER, unit=unit, plan=Plan(n_steps=60, seeds=(0, 1)))).waking
+    there = maximize(replace(ascent(table, Wish(LAYER, pattern=0, plan=Plan(n_steps=60, seeds=(0, 1)))), objective=led))
+    with reading(digits, [LAYER], table.canvas) as read, torch.no_grad():
+        level = read(torch.from_numpy(np.array(there.picture))).raw[LAYER].mean((2, 3))[:, unit]
+    assert (level.numpy() > np.quantile(values[:, unit], 0.9)).all()
+    dead = replace(table, space=replace(table.space, values=np.zeros_like(table.space.values)))
+    assert ascent(dead, Wish(LAYER, unit=unit)).waking is None
 
 
 def test_pictures_are_those_the_network_saw(study: Study, digits, monkeypatch) -> None:
