@@ -177,19 +177,48 @@ def values_of(found: Network, images: ImageSet, **how: str) -> list[Activations]
 
 def labels(found: Network, images: ImageSet) -> Iterator[str]:
     """Rows: how alike the patterns are when the network computes in bfloat16, and when only its last digits differ."""
-    from sklearn.metrics import adjusted_rand_score
-
     exact, coarse = values_of(found, images), values_of(found, images, precision="bfloat16")
     with mock.patch.object(extract, "takes_channels_last", lambda *_: False):
         other = values_of(found, images)
-    for one, half, last in zip(exact, coarse, other, strict=True):
-        error = np.abs(half.values - one.values).max() / np.abs(one.values).max()
-        row = f"{found.name:14}{one.layer:18}{error:9.4f}"
-        for config in RECIPES.values():
+    yield from agreement(found.name, exact, coarse, other)
+
+
+def agreement(name: str, exact: list[Activations], *others: list[Activations]) -> Iterator[str]:
+    """Rows: layer, largest error of the first of the other ways, then the patterns' ARI to the exact ones."""
+    from sklearn.metrics import adjusted_rand_score
+
+    for one, *ways in zip(exact, *others, strict=True):
+        error = np.abs(ways[0].values - one.values).max() / np.abs(one.values).max()
+        row = f"{name:14}{one.layer:18}{error:9.4f}"
+        for recipe, config in RECIPES.items():
             label = find_patterns(one, config).label
-            scores = [adjusted_rand_score(label, find_patterns(way, config).label) for way in (half, last)]
-            row += f"{scores[0]:12.3f}{scores[1]:9.3f}"
+            scores = [adjusted_rand_score(label, find_patterns(way, config).label) for way in ways]
+            row += f"   {recipe}" + "".join(f"{score:9.3f}" for score in scores)
         yield row
+
+
+def enlarged(folder: Path, n: int) -> ImageSet:
+    """Write `n` photos six times as large, as a camera gives them, and load them."""
+    from PIL import Image
+
+    images = photos(folder, n)
+    there = folder / "enlarged"
+    there.mkdir()
+    for number in range(len(images)):
+        picture = images.picture(number)
+        size = (6 * picture.width, 6 * picture.height)
+        picture.resize(size, Image.Resampling.BICUBIC).save(there / f"{number:05d}.jpg", quality=92)
+    return load_images(there)
+
+
+def reduced_labels(folder: Path, n: int) -> Iterator[str]:
+    """Rows: how alike the patterns are when large JPEGs are decoded at a fraction of their size."""
+    images, found = enlarged(folder, n), model("mobilenet_v2")
+    whole, reduced = (
+        values_of(replace(found, preprocessing=replace(found.preprocessing, reduced=way)), images)
+        for way in (False, True)
+    )
+    yield from agreement(found.name, whole, reduced)
 
 
 _PEAK = """
@@ -260,8 +289,13 @@ def main(arguments: list[str]) -> None:
             times(chosen, photos(here, chosen.images))
         if "large" in chosen.parts:
             large_photos(there, chosen.rounds)
+            few = Path(folder, "few")
+            few.mkdir()
+            print(f"{'':32}largest error, then ARI of the patterns of reduced and whole photos")
+            for row in reduced_labels(few, min(chosen.images, 256)):
+                print(row, flush=True)
         if "labels" in chosen.parts:
-            print(f"{'':32}largest error{'':4}covering: bfloat16, last digits   published: bfloat16, last digits")
+            print(f"{'':32}largest error, then ARI of the patterns to the exact ones: bfloat16, last digits")
             digits = demo_network("digits"), demo_images("digits")
             for found, images in (digits, (model("mobilenet_v2"), photos(here, 1206))):
                 for row in labels(found, images):
