@@ -98,6 +98,8 @@ def run_module(module: nn.Module, batch: Tensor) -> Any:
 
     try:
         return module(batch)
+    except NapError:  # of our own hooks; some are TypeErrors, too
+        raise
     except torch.OutOfMemoryError as error:
         raise ConfigError(
             f"{len(batch)} images at once do not fit into the memory of {batch.device}; choose a smaller batch size."
@@ -108,8 +110,6 @@ def run_module(module: nn.Module, batch: Tensor) -> Any:
             "function that returns it within an nn.Module whose forward takes the images and adds the rest."
         ) from error
     except (RuntimeError, ValueError, LookupError, AssertionError) as error:
-        if isinstance(error, NapError):
-            raise
         shape, reason = "×".join(map(str, batch.shape[1:])), (str(error).strip() or "no reason given").splitlines()[0]
         raise InputError(
             f"The model does not take an input of {shape} (channels × height × width): {reason}. "
