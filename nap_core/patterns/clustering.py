@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nap_core.configs import RECIPES, ClusterConfig, is_sampled
-from nap_core.errors import NotFiniteError, TooFewImagesError
+from nap_core.errors import NotFiniteError, TooFewImagesError, counted
 from nap_core.geometry.chance import by_chance
 from nap_core.geometry.communities import community_tree, evened, tied
 from nap_core.geometry.descent import approximate_tree, nearest_by
@@ -50,12 +50,12 @@ def check_finite(activations: Activations) -> None:
         )
 
 
-def _check(activations: Activations, config: ClusterConfig) -> None:
-    check_finite(activations)
-    n = activations.n_images
-    if n < config.min_cluster_size:
+def check_size(n_images: int, config: ClusterConfig) -> None:
+    """Raise `TooFewImagesError` where no pattern could be found."""
+    if n_images < config.min_cluster_size:
         raise TooFewImagesError(
-            f"{n} images are fewer than min_cluster_size={config.min_cluster_size}; lower it or add images."
+            f"{counted(n_images, 'image')} cannot make a pattern of at least {config.min_cluster_size}; lower "
+            "min_cluster_size or add images."
         )
 
 
@@ -181,7 +181,8 @@ def find_patterns(activations: Activations, config: ClusterConfig = RECIPES["cov
     TooFewImagesError
         If there are fewer images than `min_cluster_size`.
     """
-    _check(activations, config)
+    check_finite(activations)
+    check_size(activations.n_images, config)
     order = canonical_order(activations.values)
     in_order = replace(activations, values=activations.values[order])
     find = _of_sample if is_sampled(config, activations.n_images) else _of_all

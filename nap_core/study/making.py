@@ -12,10 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nap_core.configs import ClusterConfig
-from nap_core.errors import TooFewImagesError
 from nap_core.inputs.assumed import assumption
 from nap_core.inputs.preprocessing import Preprocessing
 from nap_core.keys import digest
+from nap_core.patterns.clustering import check_size
 from nap_core.store import Store, write_json
 from nap_core.study.folder import NETWORK_FILES, image_facts, write_study, write_thumbnails
 from nap_core.types import LayerInfo, Progress
@@ -112,14 +112,6 @@ def write_imported_study(
         "skipped": [],
     }
     write_study(folder, title, config, about, images)
-
-
-def check_size(n_images: int, config: ClusterConfig) -> None:
-    """Raise `TooFewImagesError` where no pattern could be found."""
-    if n_images < max(2, config.min_cluster_size):
-        raise TooFewImagesError(
-            f"{n_images} images are fewer than min_cluster_size={config.min_cluster_size}; lower it or add images."
-        )
 
 
 def _imported(rows: NDArray[np.float32]) -> dict[str, NDArray[Any]]:

@@ -61,7 +61,7 @@ def pick_target(study: Study, layer: str, config: ClusterConfig) -> tuple[str, i
     n_patterns = study.patterns(layer, config).n_patterns
     kinds = (["pattern"] if n_patterns else []) + ["unit"] + (["class"] if study.predictions is not None else [])
     kinds += [ALL] if n_patterns and study.about["model"] else []
-    with st.container(horizontal=True, vertical_alignment="bottom"):
+    with st.container(horizontal=True):
         what = st.segmented_control(
             "Look for", kinds, default=kinds[0], required=True, key="look-for", bind="query-params"
         )

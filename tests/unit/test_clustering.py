@@ -159,5 +159,7 @@ def test_activations_that_are_not_finite_name_the_layer():
 
 
 def test_too_few_images_say_what_to_do():
-    with pytest.raises(TooFewImagesError, match="12 images are fewer than min_cluster_size=20; lower it or add images"):
+    with pytest.raises(
+        TooFewImagesError, match="12 images cannot make a pattern of at least 20; lower min_cluster_size or add images"
+    ):
         find_patterns(activations(blobs(12)), recipe("published", min_cluster_size=20))

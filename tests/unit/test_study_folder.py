@@ -87,11 +87,11 @@ def test_arrays_that_do_not_fit_are_refused(tmp_path: Path, values: Any, options
 
 
 def test_too_few_images(tmp_path: Path) -> None:
-    with pytest.raises(TooFewImagesError, match="3 images are fewer than min_cluster_size=4"):
+    with pytest.raises(TooFewImagesError, match="3 images cannot make a pattern of at least 4"):
         Study.from_activations(tmp_path / "s", {"a": ROWS[:3]}, config=PLAIN)
     toy = network(nn.Sequential(nn.Conv2d(1, 2, 3)), Preprocessing(None, None, (0.0,), (1.0,), channels=1))
     few = images_from_arrays(torch.zeros(3, 8, 8).numpy())
-    with pytest.raises(TooFewImagesError, match="3 images are fewer"):
+    with pytest.raises(TooFewImagesError, match="3 images cannot make"):
         Study.create(tmp_path / "s", toy, few, network_layers(toy, few), config=PLAIN)
     assert not (tmp_path / "s").exists()
 
