@@ -8,16 +8,26 @@ from playwright.sync_api import TimeoutError as PlaywrightTimeoutError
 from nap_core.inputs.demos import factors
 from nap_core.study import Study
 from nap_core.study.answers import misclassified
-from tests.browser.test_journeys import settled, shown_images
+from tests.browser.test_journeys import settled
 
 
 def click_bar(page, part: str) -> list[str]:
-    """Click a bar and return the names of the pictures that answer."""
+    """Click a bar and return the names of the pictures that answer, once they have come to rest."""
+    before, last = _names(page), None
     page.locator(f".st-key-flow-chart rect[data-part='{part}']").click()
     layer, label = part.rsplit(":", 1)
     page.get_by_role("heading", name=f"Pattern {label} of {layer}").wait_for()
-    settled(page)
-    return [name for name in shown_images(page) if name]
+    for _ in range(30):
+        settled(page)
+        found = _names(page)
+        if found and found == last != before:
+            break
+        last = found
+    return found
+
+
+def _names(page) -> list[str]:
+    return page.eval_on_selector_all(".st-key-flow-images img[alt]", "found => found.map(x => x.alt).filter(x => x)")
 
 
 def test_the_ring_is_found_by_following_the_misclassified(page, app, cache):
