@@ -72,7 +72,7 @@ def test_nan_is_said_and_the_other_layers_are_kept(tmp_path, capsys):
         (["run", "--study", "s"], "needs --images"),
         (["run", "--study", "s", "--activations", "gone.npz"], "no file"),
         (["run", "--study", "s", "--demo", "shapes", "--layers", "conv9"], "No layer 'conv9'"),
-        (["run", "--study", "s", "--demo", "digits", "--min-cluster-size", "5000"], "fewer than min_cluster_size=5000"),
+        (["run", "--study", "s", "--demo", "digits", "--min-cluster-size", "5000"], "make a pattern of at least 5000"),
         (["layers", "--model", "resnet"], "No model 'resnet'"),
         (["foreign", "gone", "--leave-out", "8"], "There is no study in gone"),
         (["unpack", "gone.zip", "s"], "There is no file 'gone.zip'"),
