@@ -8,6 +8,7 @@ from tests.browser.test_journeys import settled
 def test_back_comes_to_the_view_before(page, app):
     page.goto(app)
     page.get_by_text("What stands out").wait_for()
+    settled(page)  # an address that the page writes after the click would count as its step
     page.get_by_role("link", name="Patterns").first.click()
     page.locator("article .open").first.wait_for()
     settled(page)
