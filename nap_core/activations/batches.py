@@ -49,12 +49,12 @@ def batches(
 ) -> Generator[tuple[int, Tensor]]:
     """Yield ``(first image, batch on device)`` from image `start` on; close the generator to stop decoding.
 
-    Memory holds at most three batches, however many images there are. To a CUDA device each is on its way while the
-    network works on the one before.
+    Memory holds at most three batches, however many images there are. On the processor their memory is used again, so
+    a batch is what it was only until the next one is asked for. To a CUDA device each is on its way while the network
+    works on the one before.
     """
-    is_cuda = device.type == "cuda"
-    with closing(_decoded(network, images, start, size, pinned=is_cuda, channels_last=channels_last)) as stream:
-        if is_cuda:
+    with closing(_decoded(network, images, start, size, device, channels_last)) as stream:
+        if device.type == "cuda":
             yield from _uploaded(stream, network.module, device)
         else:
             yield from ((first, moved(batch, network.module, device)) for first, batch in stream)
@@ -89,15 +89,18 @@ def _arrived(first: int, batch: Tensor, event: torch.cuda.Event) -> tuple[int, T
 
 
 def _decoded(
-    network: Network, images: ImageSet, start: int, size: int, *, pinned: bool, channels_last: bool
+    network: Network, images: ImageSet, start: int, size: int, device: torch.device, channels_last: bool
 ) -> Generator[tuple[int, Tensor]]:
     """Yield batches where they were decoded."""
     starts = range(start, len(images), size)
+    # New memory for every batch, between what the network asks for and gives back, leaves holes that the allocator
+    # keeps: more than 100 MB after 500 photos, and growing. CUDA's pinned memory has an allocator of its own.
+    through: list[Tensor] = []
     with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as workers:
 
         def submitted(first: int) -> tuple[_Batch, list[Future[None]]]:
-            n = min(size, len(images) - first)
-            batch = _Batch(n, channels_last=channels_last, pinned=pinned)
+            n, spare = min(size, len(images) - first), through.pop() if through else None
+            batch = _Batch(n, channels_last=channels_last, pinned=device.type == "cuda", spare=spare)
             return batch, [workers.submit(batch.read, place, network, images, first + place) for place in range(n)]
 
         ahead = [submitted(first) for first in starts[:AHEAD]]
@@ -108,15 +111,23 @@ def _decoded(
                     job.result()
                 ahead.extend(submitted(later) for later in starts[position + AHEAD : position + AHEAD + 1])
                 yield first, batch.tensor()
+                if device.type == "cpu":
+                    through.append(batch.tensor())
         finally:
             workers.shutdown(cancel_futures=True)
 
 
 class _Batch:
-    """Pictures that several threads write side by side into one tensor; the first one says how large they are."""
+    """Pictures that several threads write side by side into one tensor; the first one says how large they are.
 
-    def __init__(self, n: int, *, channels_last: bool, pinned: bool) -> None:
-        self.n, self.channels_last, self.pinned = n, channels_last, pinned
+    Parameters
+    ----------
+    spare
+        ``[image, channel, h, w]`` of the same layout that nobody needs any more: written over if it is large enough.
+    """
+
+    def __init__(self, n: int, *, channels_last: bool, pinned: bool, spare: Tensor | None = None) -> None:
+        self.n, self.channels_last, self.pinned, self.spare = n, channels_last, pinned, spare
         self._tensor: Tensor | None = None
         self._rows: NDArray[Any] = np.empty(0)
         self._lock = threading.Lock()
@@ -140,9 +151,13 @@ class _Batch:
     def _make(self, like: Tensor) -> None:
         import torch
 
-        layout = torch.channels_last if self.channels_last else torch.contiguous_format
-        shape = (self.n, *like.shape)
-        self._tensor = torch.empty(shape, dtype=like.dtype, pin_memory=self.pinned, memory_format=layout)
+        spare = self.spare
+        if spare is not None and len(spare) >= self.n and spare.shape[1:] == like.shape:
+            self._tensor = spare[: self.n]
+        else:
+            layout = torch.channels_last if self.channels_last else torch.contiguous_format
+            shape = (self.n, *like.shape)
+            self._tensor = torch.empty(shape, dtype=like.dtype, pin_memory=self.pinned, memory_format=layout)
         self._rows = self._tensor.numpy()
 
     def tensor(self) -> Tensor:

@@ -85,8 +85,8 @@ class Bench:
         known = extract.network_layers(found, images)
         self.layers: list[LayerInfo] = [layer for layer in known if layer.name in suggest_layers(known)]
         self.last = devices.takes_channels_last(found.module, example_batch(found, images))
-        with closing(batches(found, images, 0, BATCH, self.place, self.last)) as stream:
-            self.batches: list[Tensor] = [batch for _, batch in stream]
+        with closing(batches(found, images, 0, BATCH, self.place, self.last)) as stream:  # which are written over
+            self.batches: list[Tensor] = [batch.clone() for _, batch in stream]
 
     def bare(self, precision: str = "float32") -> None:
         """The forward pass alone."""
@@ -222,38 +222,47 @@ def reduced_labels(folder: Path, n: int) -> Iterator[str]:
 
 
 _PEAK = """
-import sys, tempfile, threading, time
+import tempfile, threading, time
 from pathlib import Path
 import numpy as np
-from tests.benchmarks.extraction import Bench, drawn, model
-def anonymous():
-    lines = Path("/proc/self/status").read_text().splitlines()
-    return next(int(line.split()[1]) / 1000 for line in lines if line.startswith("RssAnon"))
+from tests.benchmarks.extraction import Bench, model, photos
+def held():
+    lines = [line.split() for line in Path("/proc/self/status").read_text().splitlines()]
+    return np.array([int(line[1]) / 1000 for line in lines if line[0] in ("RssAnon:", "RssFile:")])
 with tempfile.TemporaryDirectory() as folder:
-    images = drawn(Path(folder), 128, (341, 256))
-    bench = Bench(model("mobilenet_v2"), images)
-    bench.images = images.subset(np.arange({n}) % len(images))
+    bench = Bench(model("{name}"), photos(Path(folder), 128))
+    bench.images = bench.images.subset(np.arange({n}) % len(bench.images))
     bench.batches.clear()
-    before, peak = anonymous(), [0.0]
+    before = peak = held()
     def watch():
+        global peak
         while True:
-            peak[0] = max(peak[0], anonymous())
-            time.sleep(0.02)
+            peak = np.maximum(peak, held())
+            time.sleep(0.01)
     threading.Thread(target=watch, daemon=True).start()
     bench.{way}()
-    print(peak[0] - before)
+    print(*(peak - before))
 """
 
 
-def memory() -> None:
+def peak(name: str, n: int, way: str) -> list[float]:
+    """Return the megabytes that a process of its own takes at most: its own memory, and pages of files.
+
+    Pages of files (the tables that are written) the system takes back whenever it needs room.
+    """
+    code = _PEAK.format(name=name, n=n, way=way)
+    printed = subprocess.check_output([sys.executable, "-c", code], text=True)
+    return [float(part) for part in printed.split()]
+
+
+def memory(names: list[str], sizes: list[int]) -> None:
     """Print how many megabytes a run, and the naive way, take beside what the process held before."""
-    print(f"megabytes{'':14}a run    naive, a pass per layer")
-    for n in (128, 512, 2048):
-        peaks = []
-        for way in ("run", "naive") if n < 2048 else ("run",):  # naive would take some ten minutes more
-            code = _PEAK.format(n=n, way=way)
-            peaks.append(float(subprocess.check_output([sys.executable, "-c", code], text=True).split()[-1]))
-        print(f"{n:6,} images" + "".join(f"{peak:15.0f}" for peak in peaks), flush=True)
+    for name in names:
+        print(f"{name:20}{'a run':>12}{'(files)':>12}{'naive, a pass per layer':>28}", flush=True)
+        for n in sizes:
+            row = f"{n:7,} images, MB" + "".join(f"{megabytes:12.0f}" for megabytes in peak(name, n, "run"))
+            few = f"{peak(name, n, 'naive')[0]:28.0f}" if n < 2048 else ""  # more would take some ten minutes
+            print(row + few, flush=True)
 
 
 def times(chosen: argparse.Namespace, images: ImageSet) -> None:
@@ -280,6 +289,7 @@ def main(arguments: list[str]) -> None:
     parser.add_argument("--models", nargs="+", default=["mobilenet_v2", "resnet18"])
     parser.add_argument("--images", type=int, default=256)
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--sizes", type=int, nargs="+", default=[128, 512, 2048, 6000], help="images, for the memory")
     parser.add_argument("--naive", action="store_true", help="also a pass per layer, which takes minutes")
     chosen = parser.parse_args(arguments)
     with tempfile.TemporaryDirectory() as folder:
@@ -301,4 +311,4 @@ def main(arguments: list[str]) -> None:
                 for row in labels(found, images):
                     print(row, flush=True)
         if "memory" in chosen.parts:
-            memory()
+            memory(chosen.models, chosen.sizes)

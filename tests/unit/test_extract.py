@@ -6,7 +6,6 @@ import os
 import signal
 import subprocess
 import sys
-import tracemalloc
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -18,7 +17,6 @@ from PIL import Image
 from torch import Tensor, nn
 
 from nap_core.activations import extract as extract_module
-from nap_core.activations.batches import batches
 from nap_core.activations.devices import pick_device
 from nap_core.activations.extract import (
     PREDICTIONS,
@@ -291,33 +289,6 @@ def test_a_killed_run_ends_in_the_same_bytes(tmp_path: Path) -> None:
     assert calls[0] == (144, 300)
     expected = stored(whole, extract(Network(toy()), images, LAYERS, store=whole, batch_size=16))
     assert stored(store, keys) == expected
-
-
-def test_memory_does_not_grow_with_the_images() -> None:
-    network, peaks = Network(toy()), []
-    for n in (40, 400):
-        tracemalloc.start()
-        alive = 0
-        for _, batch in batches(network, Pictures(n, 64), 0, 4, torch.device("cpu")):
-            alive = max(alive, tracemalloc.get_traced_memory()[0])
-            assert len(batch) == 4
-        tracemalloc.stop()
-        peaks.append(alive)
-    assert peaks[1] < peaks[0] * 1.5 + 600_000  # a batch has 200 kB, and three may be on their way
-
-
-def test_decoding_stops_with_the_run() -> None:
-    opened: list[int] = []
-
-    class Watched(Pictures):
-        def picture(self, image: int) -> Image.Image:
-            opened.append(image)
-            return super().picture(image)
-
-    stream = batches(Network(toy()), Watched(1000), 0, 4, torch.device("cpu"))
-    assert next(stream)[0] == 0
-    stream.close()
-    assert len(opened) <= 12
 
 
 class Answers(nn.Module):
