@@ -9,6 +9,7 @@ from pathlib import Path
 from playwright.sync_api import TimeoutError as PlaywrightTimeoutError
 
 from nap_core.study import Study
+from tests.browser.rest import settled
 
 RIBBON = """([least, most]) => {
   const roots = [...document.querySelectorAll('.st-key-flow-chart *')].map(e => e.shadowRoot);
@@ -25,11 +26,6 @@ RIBBON = """([least, most]) => {
   return null;
 }"""
 HEADING = re.compile(r"From (.+) of (\S+) to (.+) of (\S+)")
-
-
-def settled(page) -> None:
-    page.wait_for_timeout(400)
-    page.wait_for_selector("[data-testid=stStatusWidget]", state="detached")
 
 
 def shown_images(page) -> list[str]:

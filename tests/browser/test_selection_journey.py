@@ -8,7 +8,8 @@ import math
 import zipfile
 
 from nap_core.study import Study
-from tests.browser.test_journeys import settled, shown_images
+from tests.browser.rest import settled
+from tests.browser.test_journeys import shown_images
 
 
 def lasso(page) -> int:

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from nap_core.study import Study
+from tests.browser.rest import settled
 from tests.browser.test_journeys import zip_of_photos
 
 
@@ -25,11 +26,6 @@ def weights(shared_data: Path, tmp_path: Path) -> Path:
     target = tmp_path / "checkpoint.pth"
     torch.save({"epoch": 7, "state_dict": {f"module.{name}": value.float() for name, value in state.items()}}, target)
     return target
-
-
-def settled(page) -> None:
-    page.wait_for_timeout(500)
-    page.wait_for_selector("[data-testid=stStatusWidget]", state="detached")
 
 
 def test_own_weights_and_photos_stopped_and_continued(page, app, cache, weights, photos):

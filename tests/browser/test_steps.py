@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.browser.test_journeys import settled
+from tests.browser.rest import settled
 
 
 def test_back_comes_to_the_view_before(page, app):

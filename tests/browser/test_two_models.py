@@ -7,11 +7,7 @@ import re
 from nap_core.inputs.demos import factors
 from nap_core.study import Study
 from nap_core.study.comparison import compare
-
-
-def settled(page) -> None:
-    page.wait_for_timeout(400)
-    page.wait_for_selector("[data-testid=stStatusWidget]", state="detached")
+from tests.browser.rest import settled
 
 
 def names_in(page, place: str) -> list[str]:

@@ -8,7 +8,7 @@ from playwright.sync_api import TimeoutError as PlaywrightTimeoutError
 from nap_core.inputs.demos import factors
 from nap_core.study import Study
 from nap_core.study.answers import misclassified
-from tests.browser.test_journeys import settled
+from tests.browser.rest import settled
 
 
 def click_bar(page, part: str) -> list[str]:
