@@ -5,9 +5,11 @@ from __future__ import annotations
 import streamlit as st
 
 # Streamlit 1.67 adds an entry whenever the address changes, so a page that writes into its address on arriving adds
-# two or three, and Back comes to half-written ones first: here all that follows one click or key is one entry. And on
-# the way back to another page it forgets what both pages keep in the address under one name, such as the layer: once
-# the page is there, it is asked for the address again.
+# two or three, and Back comes to half-written ones first: here all that follows one click or key is one entry. What a
+# page still writes when its reader has clicked a link to another gives way to the other, and what the reader saw stays
+# before it. A first click may come before this is there to see it: the first other page is a step without one. And on
+# the way back to another page Streamlit forgets what both pages keep in the address under one name, such as the layer:
+# once the page is there, it is asked for the address again.
 _steps = st.components.v2.component(
     "nap_steps",
     html="",
@@ -15,22 +17,24 @@ _steps = st.components.v2.component(
   if (globalThis.napSteps) return;
   globalThis.napSteps = true;
   const push = history.pushState.bind(history), replace = history.replaceState.bind(history);
-  let isFirst = false; // of what the reader's latest step leads to
+  const isElsewhere = (address) => new URL(address, location.href).pathname !== location.pathname;
+  let next = "page"; // what counts as a step: a change of the page, or of the address; or nothing until the reader acts
   let here = location.pathname, wanted = null;
   for (const kind of ["pointerdown", "keydown"])
     document.addEventListener(kind, () => {
-      isFirst = true;
+      next = "address";
       wanted = null;
     }, true);
   window.addEventListener("popstate", (event) => {
-    isFirst = false;
+    next = "nothing";
     if (event.isTrusted) wanted = location.pathname === here ? null : location.href;
     here = location.pathname;
   }, true);
   history.pushState = (...entry) => {
-    if (isFirst) push(...entry);
-    else history.replaceState(...entry);
-    isFirst = false;
+    if (next === "address" || (next === "page" && isElsewhere(entry[2]))) {
+      push(...entry);
+      next = "nothing";
+    } else history.replaceState(...entry);
     here = location.pathname;
   };
   history.replaceState = (...entry) => {
