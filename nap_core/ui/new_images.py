@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from nap_core.configs import ClusterConfig
 from nap_core.errors import NapError, listed
+from nap_core.export import named
 from nap_core.inputs.demos import DEMOS
 from nap_core.study import Study
 from nap_core.study.answers import plain
@@ -84,12 +85,19 @@ def _ways(study: Study) -> list[str]:
 def unknown_classes(study: Study) -> list[str]:
     """Return the study's classes for which the network has no answer; none where it has none for any."""
     answers = {plain(name) for name in study.prediction_names}
-    strange = [name for name in study.class_names if plain(name) not in answers]
-    return strange if answers and len(strange) < len(study.class_names) else []
+    known = _classes(study) if study.class_names else []
+    strange = [name for name in known if plain(name) not in answers]
+    return strange if answers and len(strange) < len(known) else []
+
+
+def _classes(study: Study) -> list[str]:
+    """Return the names of the classes that images are of; one whose files could not be read has none."""
+    numbers = np.unique(study.target[study.target != NOISE]).tolist()
+    return [named(number, study.class_names) for number in numbers]
 
 
 def _left_out(study: Study, strange: list[str]) -> Asked | None:
-    names = study.class_names or tuple(str(n) for n in range(int(study.target.max()) + 1))
+    names = _classes(study)
     about = "These classes are taken out of the study's images, and asked about as if they were new."
     chosen = st.multiselect("Left out", names, default=strange, key=f"left-out-{study.folder.name}", help=about)
     key = f"{study.folder} {chosen}"

@@ -50,6 +50,15 @@ def test_the_digits_that_the_network_never_saw_are_asked_about_at_once():
     assert any("of these 6" in button.label for button in test.button)
 
 
+def test_a_class_of_which_no_file_could_be_read_is_not_asked_about(monkeypatch):
+    names = (*Study.demo("digits").class_names, "broken")
+    monkeypatch.setattr(Study, "class_names", property(lambda study: names))
+    test = opened("digits")
+    assert not test.exception
+    assert "of 354 images of class 8, 9 look foreign**" in texts(test)
+    assert "broken" not in test.multiselect[0].options
+
+
 def test_other_classes_are_left_out_and_nobody_calls_them_foreign():
     test = opened("digits")
     test.multiselect[0].set_value(["0"]).run()
