@@ -4,12 +4,12 @@ import streamlit as st
 
 from nap_core.errors import NapError
 from nap_core.threads import sleep_while_waiting
-from nap_core.ui.frame import behind_the_page, frame
+from nap_core.ui.frame import PAGE_STYLE, behind_the_page, frame
 from nap_core.ui.resources import show_error
 
 sleep_while_waiting()
 st.set_page_config(page_title="Neural activation patterns", layout="wide")
-st.html("<style>.stMainBlockContainer{padding-top:3rem} h1{font-size:2rem!important}</style>")
+st.html(PAGE_STYLE)
 page = st.navigation(
     {
         "What was found": [

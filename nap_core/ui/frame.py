@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import streamlit as st
 
 from nap_core.embedding import warm_up
@@ -13,6 +15,8 @@ from nap_core.ui.resources import arrive, chosen_study, open_study, opened_study
 from nap_core.ui.selection import tell_selection
 from nap_core.ui.steps import count_steps
 from nap_core.ui.visitor import visitor
+
+PAGE_STYLE = Path(__file__).parent / "components" / "page.css"
 
 
 def frame() -> None:

@@ -143,6 +143,14 @@ def test_refused_weights_are_a_sentence(page, app, tmp_path):
     assert "model.pth" in alert.inner_text()
 
 
+def test_choices_go_on_below_where_a_narrow_screen_has_no_room(page, app):
+    page.set_viewport_size({"width": 390, "height": 900})
+    page.goto(f"{app}/patterns")
+    page.get_by_text("similarity", exact=True).wait_for()
+    hidden = "rows => rows.filter(row => row.scrollWidth > row.clientWidth + 1).map(row => row.innerText)"
+    assert page.eval_on_selector_all("[data-testid=stButtonGroup] [role=radiogroup]", hidden) == []
+
+
 def test_a_link_to_a_page_works_on_a_server_that_nobody_has_visited(page, new_app):
     page.goto(f"{new_app}/patterns?study=digits&layer=stage2")
     page.get_by_text("images into").wait_for()
