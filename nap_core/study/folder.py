@@ -96,7 +96,7 @@ def write_thumbnails(folder: Path, images: ImageSet, progress: Progress | None) 
             lambda i: thumbnail(images.picture(i, at_least=THUMBNAIL), THUMBNAIL), range(len(images))
         ):
             made.append(image)
-            if progress and len(made) % 64 == 0:
+            if progress and (len(made) % 64 == 0 or len(made) == len(images)):
                 progress(len(made), len(images))
     np.save(folder / "thumbnails.npy", np.frombuffer(b"".join(made), np.uint8))
     np.save(folder / "thumbnail_ends.npy", np.cumsum([len(jpeg) for jpeg in made]))

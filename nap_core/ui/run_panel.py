@@ -122,23 +122,35 @@ def tell_forecast(told: Costs, n_images: int) -> None:
         st.warning(f"Only {size_words(free)} are free on the disk. Choose fewer layers or images, or free some space.")
 
 
-def unfinished(network: Network, images: ImageSet) -> Study | None:
-    """Return this visitor's latest study of this model and these images that was stopped on its way."""
+def unfinished(network: Network | None, images: ImageSet | None) -> Study | None:
+    """Return this visitor's latest study of this model and these images, or of any, that was stopped on its way."""
     made = sorted(studies_folder().glob("*/study.json"), key=lambda about: -about.stat().st_mtime)
     return next((study for about in made if (study := _stopped(about, network, images))), None)
 
 
-def _stopped(about: Path, network: Network, images: ImageSet) -> Study | None:
+def _stopped(about: Path, network: Network | None, images: ImageSet | None) -> Study | None:
     try:
         told = json.loads(about.read_text(encoding="utf-8"))
-        is_same = told["images"]["fingerprint"] == images.fingerprint
-        if not is_same or told["model"]["fingerprint"] != network.fingerprint:
+        given = (("model", network), ("images", images))
+        if any(one is not None and told[what]["fingerprint"] != one.fingerprint for what, one in given):
             return None
         study = Study.open(about.parent)
         state = run_state(study)
     except (NapError, OSError, ValueError, KeyError, TypeError):
         return None
     return study if state.n_grouped < state.n_layers else None
+
+
+def tell_awaited(network: Network | None, images: ImageSet | None) -> None:
+    """Say, where a model or images are missing, which stopped run goes on once they are given again."""
+    study = unfinished(network, images)
+    if study is None or study.about["model"] is None:
+        return
+    what = f"{study.about['model']['name']} on {counted(study.n_images, 'image')} ({study.images['source']})"
+    st.info(
+        f"A run was stopped: {what}. Give the same model and the same images again, and it continues there.",
+        icon=":material/pause_circle:",
+    )
 
 
 def tell_stopped(study: Study) -> None:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +18,7 @@ from nap_core.inputs.published import fetched_images, fetched_network
 from nap_core.inputs.trusted import SWITCH, is_trusting
 from nap_core.inputs.zoo import MODELS
 from nap_core.store import cache_folder
+from nap_core.types import NOISE
 from nap_core.ui.gallery import html_pictures
 from nap_core.ui.resources import show_error
 from nap_core.ui.visitor import runs_locally, visitor
@@ -48,7 +50,8 @@ def taken_uploads(files: Sequence[Any], name: str, use: Callable[[list[Path]], A
     """
     folder, is_needed = Path(tempfile.mkdtemp(prefix=f"{name}-", dir=visitor().folder)), False
     try:
-        use([_written(file, folder / str(number)) for number, file in enumerate(files)])
+        with _meanwhile():
+            use([_written(file, folder / str(number)) for number, file in enumerate(files)])
         is_needed = stay
     except NapError as error:
         show_error(error)
@@ -60,6 +63,17 @@ def taken_uploads(files: Sequence[Any], name: str, use: Callable[[list[Path]], A
     reset_uploader(name)
     visitor().drop_uploads(files)
     return True
+
+
+@contextmanager
+def _meanwhile() -> Iterator[None]:
+    """Show what is drawn in here, such as progress, only as long as it lasts."""
+    space = st.empty()
+    try:
+        with space.container():
+            yield
+    finally:
+        space.empty()
 
 
 def _written(file: Any, folder: Path) -> Path:
@@ -188,7 +202,8 @@ def _load_images(path: Path | list[Path], unpacked: Path | None = None) -> None:
 def _shown(read: Callable[[], None]) -> None:
     """Read something; an error is shown as its sentence."""
     try:
-        read()
+        with _meanwhile():
+            read()
     except NapError as error:
         show_error(error)
 
@@ -207,7 +222,8 @@ def tell_images(images: ImageSet | None) -> None:
     if images is None:
         st.info("No images yet. A few hundred are enough for a first look.")
         return
-    classes = counted(len(images.class_names), "class") if images.class_names else "no classes"
+    there = set(images.target.tolist()) - {NOISE}  # a class of which no file could be read has a name all the same
+    classes = counted(len(there), "class") if there else "no classes"
     st.success(f"Images: {len(images):,}, {classes}; {images.source}")
     html_pictures(images, range(0, len(images), max(1, -(-len(images) // 12))))
     if images.skipped:

@@ -88,6 +88,9 @@ def test_a_stopped_run_is_told_and_goes_on(guest):
     test = opened(guest)
     assert f"{state.n_done} of 200 images are through the model, 0 of 2 layers are grouped" in texts(test)
     assert test.button(key="run").label == "Continue the run"
+    guest.images = None
+    assert "A run was stopped: digits on 200 images" in texts(opened(guest))
+    guest.images = images
     study.extract(network, images)
     assert run_state(study).n_done == 200
     study.cluster()
