@@ -44,7 +44,8 @@ def _apart(found: PatternQuality, pattern: int) -> list[Badge]:
     neighbor, filled = int(found.neighbor[pattern]), float(found.filled[pattern])
     if neighbor == NOISE:
         return []
-    halfway = f"Halfway to pattern {neighbor}, where least of a gap is, lie {filled:.0%} as many images as at a centre"
+    as_many = f"{filled:.0%} as many" if filled < 1 else f"{filled:.1f} times as many"
+    halfway = f"Halfway to pattern {neighbor}, where least of a gap is, lie {as_many} images as at a centre"
     if found.is_apart[pattern]:
         return [Badge("apart", f"A gap parts it from every neighbour. {halfway}.", "good")]
     if filled <= MOST_LEFT:

@@ -35,7 +35,8 @@ class Side:
 
 def pick_left(study: Study) -> Side:
     """Let the reader choose the layer and the clustering of the open study, as on the other pages."""
-    return Side(study, study.title, pick_layer(study), pick_clustering(study))
+    title = recent_studies().get(chosen_study(), study.title)  # as on the right, where it may be the same one
+    return Side(study, title, pick_layer(study), pick_clustering(study))
 
 
 def pick_right(left: Side) -> Side:

@@ -9,6 +9,7 @@ import numpy as np
 import streamlit as st
 
 from nap_core.configs import ClusterConfig
+from nap_core.errors import counted
 from nap_core.export import named, predicted, selection_csv, selection_zip
 from nap_core.figures import probability_figure
 from nap_core.palette import pattern_color
@@ -237,8 +238,9 @@ def _linked(study: Study, layer: str, found: list[Neighbor], config: ClusterConf
     for other in found:
         with st.container(horizontal=True, vertical_alignment="center"):
             if other.pattern != NOISE:
-                pictures(study, [int(patterns.medoid[other.pattern])], size=36)
-            shared = f", {other.n_shared:,} images" if other.n_shared else ""
+                with st.container(width=36):  # else the picture takes all the room there is
+                    pictures(study, [int(patterns.medoid[other.pattern])], size=36)
+            shared = f", {counted(other.n_shared, 'image')}" if other.n_shared else ""
             key, number = f"to-{layer}-{other.pattern}", str(other.pattern)
             go_to(
                 f"{called(study, layer, other.pattern, config)}{shared}",
