@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from nap_core.geometry.products import Rows
+from nap_core.geometry.products import BLOCK, Rows
 from nap_core.types import Float
 
 if TYPE_CHECKING:
@@ -31,14 +31,15 @@ Index = NDArray[np.int64]
 FEWEST = 2_000
 """Rows below which cells save nothing."""
 
-_PER_CELL, _MOST_CELLS = 100, 1_000  # rows for a leader on average; leaders at most
+_PER_LEADER, _MOST_LEADERS = 60, 1_000  # rows for a leader on average; leaders at most
+_NEAR = 0.5  # of the lesser radius between two centres: there is nothing to gain from parting their rows
 _LARGEST, _SMALLEST = 512, 16  # rows of a cell
 _STRAY = 2.0  # times the median distance to the leader
 
 
 def plain_cells(n: int) -> Index:
     """Return where cells begin that say nothing of where rows lie."""
-    size = max(128, -(-n // _MOST_CELLS))
+    size = max(128, -(-n // _MOST_LEADERS))
     return np.append(np.arange(0, n, size), n)
 
 
@@ -48,17 +49,21 @@ def _leaders(rows: Tensor, half: Tensor, n_leaders: int) -> Tensor:
 
     random = np.random.default_rng(0)
     n = len(rows)
-    chosen = random.permutation(n)[: n_leaders // 2]
-    far, nearest = _nearest(rows, half, rows[chosen])
+    drawn = random.permutation(n)[: n_leaders // 2]
+    far, nearest = _nearest(rows, half, rows[drawn])
+    n_drawn = len(drawn)
     for share in (4, 4):
         weight = np.maximum(far.double().cpu().numpy(), 0)
         if not weight.sum() > 0:
             break
-        drawn = np.unique(random.choice(n, n_leaders // share, p=weight / weight.sum()))
-        center = torch.cat([rows[chosen], rows[drawn]])
-        chosen = np.append(chosen, drawn)
-        far, nearest = _nearest(rows, half, center)
-    return _nearest(rows, half, _middles(rows, nearest))[1]
+        drawn = np.unique(random.choice(n, max(1, n_leaders // share), p=weight / weight.sum()))
+        new_far, new_nearest = _nearest(rows, half, rows[drawn])
+        nearest = torch.where(new_far < far, new_nearest + n_drawn, nearest)
+        far = torch.minimum(far, new_far)
+        n_drawn += len(drawn)
+    center, count = _middles(rows, nearest)
+    is_large = count >= _SMALLEST
+    return _nearest(rows, half, center[is_large] if bool(is_large.any()) else center)[1]
 
 
 def _nearest(rows: Tensor, half: Tensor, center: Tensor) -> tuple[Tensor, Tensor]:
@@ -73,13 +78,24 @@ def _nearest(rows: Tensor, half: Tensor, center: Tensor) -> tuple[Tensor, Tensor
     return half + torch.cat([part.values for part in parts]), torch.cat([part.indices for part in parts])
 
 
-def _middles(rows: Tensor, member: Tensor) -> Tensor:
+def _middles(rows: Tensor, member: Tensor) -> tuple[Tensor, Tensor]:
+    """Return the middle of the rows of each leader that has some, and how many they are."""
     import torch
 
     _, member = torch.unique(member, return_inverse=True)
     count = torch.bincount(member)
     total = torch.zeros(len(count), rows.shape[1], device=rows.device).index_add_(0, member, rows)
-    return total / count[:, None]
+    return total / count[:, None], count
+
+
+def _joined(center: Tensor, radius: Float) -> Index:
+    """Return for each leader a number, the same for leaders that lie within each other's rows."""
+    import torch
+    from scipy.sparse.csgraph import connected_components
+
+    between = torch.cdist(center, center).cpu().numpy()
+    near = between <= _NEAR * np.minimum(radius, radius[:, None])
+    return np.asarray(connected_components(near, directed=False)[1], np.int64)
 
 
 def cells(rows: Tensor, half: Tensor) -> tuple[Index, Index, NDArray[np.bool_]]:
@@ -102,32 +118,34 @@ def cells(rows: Tensor, half: Tensor) -> tuple[Index, Index, NDArray[np.bool_]]:
         [cell] whether it is a cell of neighbours; strays are not.
     """
     n = len(rows)
-    leader = _leaders(rows, half, min(_MOST_CELLS, max(2, n // _PER_CELL)))
-    center = _middles(rows, leader)
-    cell = np.unique(leader.cpu().numpy(), return_inverse=True)[1].astype(np.int64)
+    nearest = _leaders(rows, half, min(_MOST_LEADERS, max(2, n // _PER_LEADER)))
+    center, _ = _middles(rows, nearest)
+    leader = np.unique(nearest.cpu().numpy(), return_inverse=True)[1].astype(np.int64)
     apart = np.empty(n, np.float32)
-    for start in range(0, n, 8_192):
-        part = slice(start, start + 8_192)
-        apart[part] = (rows[part] - center[cell[part]]).square_().sum(1).sqrt_().cpu().numpy()
-    order = np.lexsort((apart, cell))
-    size = np.bincount(cell)
-    first = np.append(0, np.cumsum(size))
-    median = apart[order][first[:-1] + (size - 1) // 2]
-    is_stray = (apart > _STRAY * median[cell]) | (size < _SMALLEST)[cell]
-    cell[is_stray] = len(size)
-    order = np.argsort(cell, kind="stable").astype(np.int64)
-    size = np.bincount(cell, minlength=len(size) + 1)
-    first = np.append(0, np.cumsum(size))
+    step = max(1, BLOCK // rows.shape[1])
+    for start in range(0, n, step):
+        part = slice(start, start + step)
+        apart[part] = (rows[part] - center[leader[part]]).norm(dim=1).cpu().numpy()
+    order = np.lexsort((apart, leader))
+    size = np.bincount(leader)
+    radius = apart[order][np.cumsum(size) - size + (size - 1) // 2]  # in the middle of its rows
+    joined = _joined(center, radius)
+    cell = joined[leader]
+    is_stray = (apart > _STRAY * radius[leader]) | (np.bincount(cell) < _SMALLEST)[cell]
+    n_cells = int(joined.max()) + 1
+    cell[is_stray] = n_cells
+    order = np.lexsort((leader, cell)).astype(np.int64)
+    first = np.append(0, np.cumsum(np.bincount(cell, minlength=n_cells + 1)))
     begin: list[int] = []
     bounded: list[bool] = []
     for number, (start, stop) in enumerate(pairwise(first.tolist())):
         parts = -(-(stop - start) // _LARGEST)
         begin += np.linspace(start, stop, parts + 1)[:-1].astype(int).tolist() if parts else []
-        bounded += [number < len(size) - 1] * int(parts)
+        bounded += [number < n_cells] * int(parts)
     return order, np.array([*begin, n], np.int64), np.array(bounded)
 
 
-def centers(rows: Rows, begin: Index, is_bounded: NDArray[np.bool_]) -> tuple[Tensor, Tensor, Float]:
+def centers(rows: Rows, begin: Index, is_bounded: NDArray[np.bool_]) -> tuple[Tensor, Tensor, Tensor, Float]:
     """Return the centre of each cell, and how far every row is from each.
 
     Parameters
@@ -139,6 +157,8 @@ def centers(rows: Rows, begin: Index, is_bounded: NDArray[np.bool_]) -> tuple[Te
     -------
     center
         [cell, feature] the middle of its rows; the origin for cells of strays.
+    between
+        [cell, cell] half the squared distance of centres.
     apart
         [row, cell] half the squared distance.
     wrong
@@ -149,39 +169,34 @@ def centers(rows: Rows, begin: Index, is_bounded: NDArray[np.bool_]) -> tuple[Te
     near = rows.product
     center = torch.stack([near[start:stop].mean(0) for start, stop in pairwise(begin.tolist())])
     center[torch.from_numpy(~is_bounded).to(center.device)] = 0.0
-    between = half_between(center)
+    between = (0.5 * torch.cdist(center.double(), center.double()).square()).float()
     apart = torch.empty(rows.n, len(center), device=near.device)
     length = torch.empty(rows.n, device=near.device)
     for cell, (start, stop) in enumerate(pairwise(begin.tolist())):
         left = near[start:stop] - center[cell]
-        half = 0.5 * left.square().sum(1)
-        length[start:stop] = (2.0 * half).sqrt()
+        torch.linalg.vector_norm(left, dim=1, out=length[start:stop])
+        half = 0.5 * length[start:stop].square()
         torch.addmm(half[:, None], left, (center[cell] - center).T, out=apart[start:stop])
         apart[start:stop] += between[cell]
     widest = float((2.0 * between.max()).sqrt())
-    wrong = rows.rounding() * length * widest + 2.0**-22 * (length + widest).square()
-    return center, apart, wrong.cpu().numpy()
+    wrong = rows.rounding() * length * (length + widest) + 2.0**-22 * (length + widest).square()
+    return center, between, apart, wrong.cpu().numpy()
 
 
-def half_between(center: Tensor) -> Tensor:
-    """Return [cell, cell] half the squared distance of centres."""
-    import torch
-
-    return (0.5 * torch.cdist(center.double(), center.double()).square()).float()
-
-
-def bounds(center: Tensor, apart: Tensor, wrong: Float, begin: Index, is_bounded: NDArray[np.bool_]) -> Float:
+def bounds(
+    center: Tensor, between: Tensor, apart: Tensor, wrong: Float, begin: Index, is_bounded: NDArray[np.bool_]
+) -> Float:
     """Return [row, cell] how far at least each row is from all rows of each cell.
 
     Parameters
     ----------
-    center, apart, wrong
+    center, between, apart, wrong
         As `centers` returns them.
     """
     import torch
 
     n_cells = len(begin) - 1
-    between = torch.sqrt(2.0 * half_between(center))
+    between = torch.sqrt(2.0 * between)
     between[:, ~is_bounded] = 0.0
     between[~is_bounded] = 0.0
     slack = float(wrong.max())

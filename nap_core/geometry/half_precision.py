@@ -65,13 +65,16 @@ class HalfPrecision:
         import torch
 
         self.rows, self.begin, self.apart = rows, begin, apart
-        self.whole, self.lost = _rounded(rows.product)
-        self.rest, self.base = torch.empty_like(self.whole), torch.empty(rows.n)
+        self.whole, self.rest = torch.empty((2, *rows.product.shape), dtype=torch.bfloat16)
+        self.lost, self.base = np.empty(rows.n, np.float32), torch.empty(rows.n)
         self.rest_length, self.rest_lost = np.empty((2, len(center)), np.float32)
+        to_center = 0.5 * center.double().square().sum(1).numpy()
         for cell, (start, stop) in enumerate(pairwise(begin.tolist())):
-            left = rows.product[start:stop] - center[cell]
+            inside = rows.product[start:stop]
+            self.whole[start:stop], self.lost[start:stop] = _rounded(inside)
+            left = inside - center[cell]
             self.rest[start:stop], lost = _rounded(left)
-            self.base[start:stop] = (left * (0.5 * left + center[cell])).sum(1, dtype=torch.float64)
+            self.base[start:stop] = torch.from_numpy(rows.half[start:stop] - to_center[cell])
             self.rest_length[cell], self.rest_lost[cell] = left.norm(dim=1).max(), lost.max()
         self.wrong = wrong + rows.lost(slice(None))
 

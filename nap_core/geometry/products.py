@@ -14,6 +14,8 @@ Higham, Mary: A new approach to probabilistic rounding error analysis. SIAM Jour
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+from copy import copy
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -29,7 +31,11 @@ Table = NDArray[np.float64]
 
 _ERRORS = 8.0
 _UNIT = 2.0**-24  # rounding error of float32
-_PAIRS = 1024  # measured at once: their rows stay in the cache of a core
+BLOCK = 250_000
+"""Numbers worked on at once: they stay in the cache of a core."""
+
+_FEWEST_PAIRS = 64  # measured at once
+_SHARED = 4_000_000  # numbers from which threads share the measuring
 
 
 def device() -> str:
@@ -57,31 +63,35 @@ class Rows:
         self.given: NDArray[Any] = np.ascontiguousarray(values, dtype=np.float32 if is_single else np.float64)
         self.metric = metric
         self.n = len(self.given)
-        self.half = np.zeros(self.n, np.float32)
+        self.number = np.arange(self.n)  # where each stands in `given`
+        self.half = np.zeros(self.n)
         if metric == "euclidean":
             self._prepare(on or device())
 
     def _prepare(self, on: str) -> None:
         import torch
 
-        middle = self.given.mean(axis=0, dtype=np.float64)
-        near_origin = np.empty(self.given.shape, np.float32)
-        step = max(1, 4_000_000 // max(1, self.given.shape[1]))
+        given = torch.from_numpy(self.given)
+        middle, near_origin = given.mean(0), torch.empty(given.shape, dtype=torch.float32)
+        step = max(1, BLOCK // max(1, given.shape[1]))
         for start in range(0, self.n, step):
-            part = self.given[start : start + step] - middle
-            near_origin[start : start + step] = part
-            self.half[start : start + step] = 0.5 * np.einsum("ij,ij->i", part, part)
-        self.product = torch.from_numpy(near_origin).to(on)
-        self.half_there = torch.from_numpy(self.half).to(on)
-        self.length = np.sqrt(2.0 * self.half.astype(np.float64)).astype(np.float32)
+            part = near_origin[start : start + step]
+            part[:] = given[start : start + step] - middle
+            self.half[start : start + step] = 0.5 * np.einsum("ij,ij->i", part, part, dtype=np.float64)
+        self.product = near_origin.to(on)
+        self.half_there = torch.from_numpy(self.half).float().to(on)
+        self.length = np.sqrt(2.0 * self.half).astype(np.float32)
         self.longest = self.length.max(initial=np.float32(0))
 
     def in_order(self, number: Index) -> Rows:
         """Return the rows `number`; nothing is computed again."""
-        found = object.__new__(Rows)
-        found.given, found.half, found.metric, found.n = self.given[number], self.half[number], self.metric, len(number)
-        found.product, found.half_there = self.product[number], self.half_there[number]
-        found.length, found.longest = self.length[number], self.longest
+        found = copy(self)
+        found.n, found.number, found.half = len(number), self.number[number], self.half[number]
+        found.product, found.half_there, found.length = (
+            self.product[number],
+            self.half_there[number],
+            self.length[number],
+        )
         return found
 
     def rounding(self) -> float:
@@ -99,18 +109,22 @@ class Rows:
             from scipy.spatial.distance import cdist
 
             name = {"manhattan": "cityblock"}.get(self.metric, self.metric)
-            found = cdist(self.given[rows], self.given[columns], name).astype(np.float32)
+            found = cdist(self.given[self.number[rows]], self.given[self.number[columns]], name).astype(np.float32)
             return torch.from_numpy(found), np.zeros(len(found), np.float32)
         half = torch.addmm(self.half_there[columns], self.product[rows], self.product[columns].T, alpha=-1.0)
         half += self.half_there[rows][:, None]
         return half, 0.5 * self.rounding() * np.square(self.length[rows] + self.longest)
 
-    def halves_around(self, center: Tensor, rows: Index | slice, columns: Index | slice) -> tuple[Tensor, Float]:
+    def halves_around(self, center: Tensor, rows: Index | slice, columns: slice) -> tuple[Tensor, Float]:
         """Return what `halves` does, less wrong the nearer `rows` and `columns` are to `center` [feature]."""
         import torch
 
-        here, there = self.product[rows] - center, self.product[columns] - center
-        own, others = 0.5 * here.square().sum(1), 0.5 * there.square().sum(1)
+        here = self.product[rows] - center
+        own = 0.5 * here.square().sum(1)
+        there, others = here, own
+        if not (isinstance(rows, slice) and rows == columns):
+            there = self.product[columns] - center
+            others = 0.5 * there.square().sum(1)
         half = torch.addmm(others, here, there.T, alpha=-1.0)
         half += own[:, None]
         near = (own.sqrt() + others.max().sqrt()).cpu().numpy()
@@ -142,15 +156,22 @@ class Rows:
 
     def distance(self, first: Index, second: Index) -> Float:
         """Return [pair] the exact distance, rounded to float32."""
-        found = np.empty(len(first), np.float64)
-        for start in range(0, len(first), _PAIRS):
-            part = slice(start, start + _PAIRS)
-            apart = self.given[first[part]]
-            apart -= self.given[second[part]]
-            if self.metric == "euclidean":
-                found[part] = np.sqrt(np.einsum("ij,ij->i", apart, apart, dtype=np.float64))
-            else:
-                np.abs(apart, out=apart)
-                whole = self.metric == "manhattan"
-                found[part] = apart.sum(axis=1, dtype=np.float64) if whole else apart.max(axis=1, initial=0)
-        return found.astype(np.float32)
+        n_features = self.given.shape[1]
+        ends = np.arange(0, len(first), max(_FEWEST_PAIRS, BLOCK // max(1, n_features)))[1:]
+        pairs = np.split(first, ends), np.split(second, ends)
+        if len(first) * n_features < _SHARED:
+            return np.concatenate([self._measured(*part) for part in zip(*pairs, strict=True)])
+        import torch
+
+        with ThreadPoolExecutor(torch.get_num_threads()) as threads:
+            return np.concatenate(list(threads.map(self._measured, *pairs)))
+
+    def _measured(self, first: Index, second: Index) -> Float:
+        apart = self.given[self.number[first]]
+        apart -= self.given[self.number[second]]
+        if self.metric == "euclidean":
+            return np.asarray(np.sqrt(np.einsum("ij,ij->i", apart, apart, dtype=np.float64)), np.float32)
+        np.abs(apart, out=apart)
+        if self.metric == "manhattan":
+            return np.asarray(apart.sum(axis=1, dtype=np.float64), np.float32)
+        return np.asarray(apart.max(axis=1, initial=0), np.float32)

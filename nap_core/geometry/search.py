@@ -69,7 +69,7 @@ class Lists:
         self.wrong = np.zeros((n, length), np.float32)  # how far `half` may be wrong
         self.beyond = np.full(n, np.inf, np.float32)  # what `half` is at least for rows that are not listed
 
-    def add(self, rows: Index, half: Tensor, wrong: Float, first: int) -> None:
+    def add(self, rows: Index | slice, half: Tensor, wrong: Float, first: int) -> None:
         """Merge what was found between `rows` and those from `first` on: `half` [row, other], `wrong` [row]."""
         length = self.half.shape[1]
         new, column = (part.cpu().numpy() for part in smallest(half, length))
@@ -164,8 +164,8 @@ class Search:
         if metric == "euclidean" and n >= FEWEST:
             self.number, self.begin, self.is_bounded = cells(rows.product, rows.half_there)
             self.rows = rows.in_order(self.number)
-            self.center, apart, wrong = centers(self.rows, self.begin, self.is_bounded)
-            self.least = bounds(self.center, apart, wrong, self.begin, self.is_bounded)
+            self.center, between, apart, wrong = centers(self.rows, self.begin, self.is_bounded)
+            self.least = bounds(self.center, between, apart, wrong, self.begin, self.is_bounded)
             if apart.device.type == "cpu" and is_fast():
                 self.half_precision = HalfPrecision(self.rows, self.begin, self.center, apart, wrong)
         else:
@@ -190,7 +190,7 @@ class Search:
         k = min(k, n - 1)
         found = Lists(n, min(k + (_SPARE if self.half_precision is None else _SPARE_ROUGH), n - 1))
         for cell in np.flatnonzero(self.is_bounded).tolist():
-            self._look(np.arange(self.begin[cell], self.begin[cell + 1]), cell, found)
+            self._look(self._inside(cell), cell, found)
         self._look_all(self._look_around(found, k, self._look_beside(found, k)), found)
         return settled(self.rows, np.arange(n), n, found, k, self.number)
 
@@ -228,11 +228,11 @@ class Search:
                 self._look(rows, cell, found)
         return np.flatnonzero(is_wide)
 
-    def _look(self, rows: Index, cell: int, found: Lists) -> None:
-        """Look for neighbours of `rows` among the rows of a cell."""
+    def _look(self, rows: Index | slice, cell: int, found: Lists) -> None:
+        """Look for neighbours of `rows` among the rows of a cell; a slice means the cell's own rows."""
         half, wrong = self.rows.halves_around(self.center[cell], rows, self._inside(cell))
-        inside = np.flatnonzero(self.cell_of[rows] == cell)
-        half[inside, rows[inside] - self.begin[cell]] = np.inf
+        if isinstance(rows, slice):
+            half.fill_diagonal_(float("inf"))
         bound = self.rows.at_least(half.amin(1).cpu().numpy(), wrong)
         self.least[rows, cell] = np.maximum(self.least[rows, cell], bound)
         found.add(rows, half, wrong, int(self.begin[cell]))

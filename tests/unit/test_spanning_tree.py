@@ -149,7 +149,7 @@ def test_half_precision_is_wrong_by_no_more_than_it_says(shape):
     found = Rows(values, on="cpu")
     order, begin, is_bounded = cells(found.product, found.half_there)
     rows = found.in_order(order)
-    center, apart, wrong = centers(rows, begin, is_bounded)
+    center, _, apart, wrong = centers(rows, begin, is_bounded)
     half_precision = HalfPrecision(rows, begin, center, apart, wrong)
     true = 0.5 * pairwise(values[order].astype(np.float64)).astype(np.float64) ** 2
     some = np.sort(random.choice(900, 120, replace=False))
