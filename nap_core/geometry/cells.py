@@ -1,9 +1,10 @@
 """Rows parted into cells of neighbours, and how far at least each row is from each cell.
 
 What lies in another group need not be looked at. A few hundred leaders, drawn where rows are still far from all of
-them, gather the rows nearest to each. Between the centre of a row's own cell and that of another there is a line; the
-row cannot be nearer to any row of the other cell than both are along this line. Rows that are far from their leader,
-and those of very small cells, are strays: they would spoil a cell's bounds, so their cells have none.
+them, gather the rows nearest to each; those that lie within each other's rows share a cell. Between the centre of a
+row's own cell and that of another there is a line; the row cannot be nearer to any row of the other cell than both are
+along this line. Rows that are far from their leader, and those of very small cells, are strays: they would spoil a
+cell's bounds, so their cells have none.
 
 References
 ----------
@@ -20,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from nap_core.geometry.products import BLOCK, Rows
+from nap_core.geometry.products import BLOCK, Rows, taken
 from nap_core.types import Float
 
 if TYPE_CHECKING:
@@ -31,7 +32,7 @@ Index = NDArray[np.int64]
 FEWEST = 2_000
 """Rows below which cells save nothing."""
 
-_PER_LEADER, _MOST_LEADERS = 60, 1_000  # rows for a leader on average; leaders at most
+_PER_LEADER, _MOST = 60, 1_000  # rows for a leader on average; leaders, and cells that say nothing, at most
 _NEAR = 0.5  # of the lesser radius between two centres: there is nothing to gain from parting their rows
 _LARGEST, _SMALLEST = 512, 16  # rows of a cell
 _STRAY = 2.0  # times the median distance to the leader
@@ -39,7 +40,7 @@ _STRAY = 2.0  # times the median distance to the leader
 
 def plain_cells(n: int) -> Index:
     """Return where cells begin that say nothing of where rows lie."""
-    size = max(128, -(-n // _MOST_LEADERS))
+    size = max(128, -(-n // _MOST))
     return np.append(np.arange(0, n, size), n)
 
 
@@ -50,14 +51,14 @@ def _leaders(rows: Tensor, half: Tensor, n_leaders: int) -> Tensor:
     random = np.random.default_rng(0)
     n = len(rows)
     drawn = random.permutation(n)[: n_leaders // 2]
-    far, nearest = _nearest(rows, half, rows[drawn])
+    far, nearest = _nearest(rows, half, taken(rows, drawn))
     n_drawn = len(drawn)
     for share in (4, 4):
         weight = np.maximum(far.double().cpu().numpy(), 0)
         if not weight.sum() > 0:
             break
         drawn = np.unique(random.choice(n, max(1, n_leaders // share), p=weight / weight.sum()))
-        new_far, new_nearest = _nearest(rows, half, rows[drawn])
+        new_far, new_nearest = _nearest(rows, half, taken(rows, drawn))
         nearest = torch.where(new_far < far, new_nearest + n_drawn, nearest)
         far = torch.minimum(far, new_far)
         n_drawn += len(drawn)
@@ -118,31 +119,37 @@ def cells(rows: Tensor, half: Tensor) -> tuple[Index, Index, NDArray[np.bool_]]:
         [cell] whether it is a cell of neighbours; strays are not.
     """
     n = len(rows)
-    nearest = _leaders(rows, half, min(_MOST_LEADERS, max(2, n // _PER_LEADER)))
+    nearest = _leaders(rows, half, min(_MOST, max(2, n // _PER_LEADER)))
     center, _ = _middles(rows, nearest)
     leader = np.unique(nearest.cpu().numpy(), return_inverse=True)[1].astype(np.int64)
-    apart = np.empty(n, np.float32)
-    step = max(1, BLOCK // rows.shape[1])
-    for start in range(0, n, step):
-        part = slice(start, start + step)
-        apart[part] = (rows[part] - center[leader[part]]).norm(dim=1).cpu().numpy()
-    order = np.lexsort((apart, leader))
+    apart = _apart(rows, center, leader)
     size = np.bincount(leader)
-    radius = apart[order][np.cumsum(size) - size + (size - 1) // 2]  # in the middle of its rows
-    joined = _joined(center, radius)
-    cell = joined[leader]
+    radius = apart[np.lexsort((apart, leader))][np.cumsum(size) - size + (size - 1) // 2]  # of half of its rows
+    cell = _joined(center, radius)[leader]
+    n_cells = int(cell.max()) + 1
     is_stray = (apart > _STRAY * radius[leader]) | (np.bincount(cell) < _SMALLEST)[cell]
-    n_cells = int(joined.max()) + 1
     cell[is_stray] = n_cells
     order = np.lexsort((leader, cell)).astype(np.int64)
-    first = np.append(0, np.cumsum(np.bincount(cell, minlength=n_cells + 1)))
-    begin: list[int] = []
-    bounded: list[bool] = []
-    for number, (start, stop) in enumerate(pairwise(first.tolist())):
-        parts = -(-(stop - start) // _LARGEST)
-        begin += np.linspace(start, stop, parts + 1)[:-1].astype(int).tolist() if parts else []
-        bounded += [number < n_cells] * int(parts)
-    return order, np.array([*begin, n], np.int64), np.array(bounded)
+    begin, number = _begin(np.bincount(cell, minlength=n_cells + 1))
+    return order, begin, number < n_cells
+
+
+def _apart(rows: Tensor, center: Tensor, leader: Index) -> Float:
+    """Return how far each row is from the middle of its leader's rows."""
+    apart = np.empty(len(rows), np.float32)
+    step = max(1, BLOCK // max(1, rows.shape[1]))
+    for start in range(0, len(rows), step):
+        part = slice(start, start + step)
+        apart[part] = (rows[part] - taken(center, leader[part])).norm(dim=1).cpu().numpy()
+    return apart
+
+
+def _begin(size: Index) -> tuple[Index, Index]:
+    """Return where cells begin that hold no more than fits of `size` rows each, and of which size they are part."""
+    parts = -(-size // _LARGEST)
+    first = np.append(0, np.cumsum(size))
+    begin = [np.linspace(*ends, n + 1)[:-1].astype(np.int64) for ends, n in zip(pairwise(first), parts, strict=True)]
+    return np.append(np.concatenate(begin), first[-1]), np.repeat(np.arange(len(size)), parts)
 
 
 def centers(rows: Rows, begin: Index, is_bounded: NDArray[np.bool_]) -> tuple[Tensor, Tensor, Tensor, Float]:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from nap_core.geometry.products import Rows
+from nap_core.geometry.products import Rows, taken
 from nap_core.types import Float
 
 if TYPE_CHECKING:
@@ -90,16 +90,15 @@ class HalfPrecision:
         """Return [row, any row] half the squared distance, and [row] how far it may be wrong."""
         half, wrong = self._halves(rows, self.whole, self.rows.longest, self.lost.max())
         half += self.rows.half_there
-        half += self.rows.half_there[rows][:, None]
+        half += taken(self.rows.half_there, rows)[:, None]
         return half, wrong
 
     def _halves(self, rows: Index, others: Tensor, longest: np.float32, most_lost: np.float32) -> tuple[Tensor, Float]:
-        product = self.whole[rows] @ others.T
-        least, most = product.amin(1).float().numpy(), product.amax(1).float().numpy()
+        half = (taken(self.whole, rows) @ others.T).float()
         length = self.rows.length[rows]
-        wrong = length * most_lost + self.lost[rows] * (longest + most_lost) + _LOST * np.maximum(-least, most)
+        wrong = length * most_lost + self.lost[rows] * (longest + most_lost) + _LOST * half.abs().amax(1).numpy()
         wrong += self.rows.rounding() * length * longest
-        return product.float().neg_(), wrong + self.wrong[rows]
+        return half.neg_(), wrong + self.wrong[rows]
 
 
 def _rounded(table: Tensor) -> tuple[Tensor, Float]:
