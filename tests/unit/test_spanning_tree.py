@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 import pytest
 
@@ -163,3 +165,27 @@ def test_half_precision_is_wrong_by_no_more_than_it_says(shape):
             assert (error <= off[:, None] + 1e-6 * true.max()).all()
     half, off = half_precision.halves_to_all(some)
     assert (np.abs(half.numpy() - true[some]) <= off[:, None] + 1e-6 * true.max()).all()
+
+
+def test_leaders_within_one_group_share_its_cell():
+    random = np.random.default_rng(5)
+    group = np.arange(2_400) % 6
+    values = (9 * random.normal(size=(6, 64))[group] + random.normal(size=(2_400, 64))).astype(np.float32)
+    rows = Rows(values, on="cpu")
+    order, begin, is_bounded = cells(rows.product, rows.half_there)
+    np.testing.assert_array_equal(np.sort(order), np.arange(2_400))
+    assert is_bounded.all()
+    assert sorted(np.diff(begin).tolist()) == [400] * 6
+    assert all(len(np.unique(group[order[first:last]])) == 1 for first, last in itertools.pairwise(begin))
+
+
+@pytest.mark.parametrize("metric", METRICS)
+def test_a_distance_is_the_same_alone_and_among_many(metric):
+    values = np.random.default_rng(6).normal(size=(300, 257)).astype(np.float32)
+    rows = Rows(values, metric, on="cpu")
+    first, second = np.divmod(np.arange(300 * 300), 300)
+    many = rows.distance(first, second).reshape(300, 300)
+    some = np.arange(0, 90_000, 7_919)
+    assert [float(rows.distance(first[[k]], second[[k]])[0]) for k in some] == many.ravel()[some].tolist()
+    np.testing.assert_array_equal(many, many.T)
+    assert rows.distance(first[:0], second[:0]).shape == (0,)
