@@ -87,6 +87,14 @@ def kind_of(path: Path) -> str:
     return _kind_of_start(path, head)
 
 
+def is_weights(path: Path) -> bool:
+    """Return whether `path` holds a network's weights, whole, and not pictures."""
+    try:
+        return kind_of(path) in (SAFETENSORS, CHECKPOINT, LEGACY, TORCHSCRIPT, EXPORTED)
+    except WeightsError:
+        return False
+
+
 def _kind_of_start(path: Path, head: bytes) -> str:
     if not head:
         return "empty file"

@@ -18,10 +18,11 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import ArrayLike
 
-from nap_core.errors import InputError, NapError, listed
+from nap_core.errors import InputError, NapError, counted, listed
 from nap_core.inputs.archives import kind_of_archive, unpack
 from nap_core.inputs.arrays import as_pictures, kind_of_array, read_table
 from nap_core.inputs.classes import by_folder, by_table, by_value
+from nap_core.inputs.fileformats import is_weights
 from nap_core.inputs.files import files_below, innermost, natural_key, printable
 from nap_core.inputs.image_set import ArrayPictures, FilePictures, HeldPictures, ImageSet, Skipped
 from nap_core.inputs.pictures import NotAPictureError, endings, read_picture, thumbnail
@@ -231,10 +232,10 @@ def _unreadable(content: bytes) -> str:
 
 def _nothing_readable(source: str, files: Sequence[Path], skipped: Sequence[Skipped]) -> str:
     if not skipped:
-        sets = [file.name for file in files[:100] if file.is_file() and _kind_of_set(file)]
+        sets = [file.name for file in files[:100] if file.is_file() and not is_weights(file) and _kind_of_set(file)]
         if sets:
             return f"No picture to read: {source} holds {listed(sets, 5)}, each a set of its own. Give one of these."
-        held = f"holds {len(files):,} files and none is a picture" if files else "is empty"
+        held = f"holds {counted(len(files), 'file')} and no picture" if files else "is empty"
         return f"No picture to read: {source} {held}. Give {_POSSIBLE}."
     reasons = listed((f"'{one.name}': {one.reason}" for one in skipped), most=5)
     return f"No picture can be read in {source} ({reasons}). Give {_POSSIBLE}."
@@ -301,6 +302,8 @@ def _load_one(path: Path, unpacked: Path, progress: Progress | None) -> ImageSet
         return images_from_arrays(
             table.picture, table.target, table.class_names, table.ids, f"the array file '{path.name}'"
         )
+    if is_weights(path):
+        raise InputError(f"'{path.name}' holds a network's weights; it belongs under the model. Give {_POSSIBLE} here.")
     if kind_of_archive(path) is not None:
         return _from_archive(path, unpacked, progress)
     return _from_files_below([path], path.parent, f"the file '{path.name}'", progress, tell_all=True)

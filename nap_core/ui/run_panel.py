@@ -59,12 +59,15 @@ def run_form(network: Network, images: ImageSet, layers: Sequence[LayerInfo], kn
     stopped = unfinished(network, images)
     if stopped is not None:
         tell_stopped(stopped)
-    space = st.empty()
+    space, fewest = st.empty(), RECIPES[recipe].min_cluster_size
+    can_run = bool(layers) and len(images) >= fewest
     run = st.button(
-        "Continue the run" if stopped else "Run", type="primary", disabled=not layers, key="run", width="stretch"
+        "Continue the run" if stopped else "Run", type="primary", disabled=not can_run, key="run", width="stretch"
     )
     if not layers:
         space.info("Tick at least one layer.")
+    elif not can_run:
+        space.info(f"A pattern has at least {fewest} images; here are {len(images)}. Add some on Setup.")
     elif run:
         with space.container():
             run_study(network, images, layers, pooling, precision, recipe, stopped)

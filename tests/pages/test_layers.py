@@ -68,6 +68,14 @@ def test_without_layers_nothing_can_run(guest):
     assert test.button(key="run").disabled
 
 
+def test_too_few_images_are_told_before_a_run(guest):
+    guest.take_images(guest.images.limited(3))
+    test = opened(guest)
+    assert not test.exception
+    assert test.button(key="run").disabled
+    assert "A pattern has at least 4 images; here are 3. Add some on Setup." in texts(test)
+
+
 def test_a_stopped_run_is_told_and_goes_on(guest):
     network, images = guest.network, guest.images
     layers = [layer for layer in network_layers(network, images) if layer.name in ("stage3", "logits")]

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 from nap_core.errors import ArchiveError, InputError
@@ -73,7 +74,7 @@ def test_no_readable_image_names_the_reasons(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="is empty"):
         load_images(tmp_path)
     (tmp_path / "a.txt").write_text("text")
-    with pytest.raises(InputError, match="none is a picture"):
+    with pytest.raises(InputError, match="and no picture"):
         load_images(tmp_path)
     (tmp_path / "b.jpg").write_bytes(b"")
     with pytest.raises(InputError, match=r"b\.jpg.*not a picture"):
@@ -192,6 +193,18 @@ def test_progress_counts_and_can_stop(tmp_path: Path) -> None:
 
     with pytest.raises(KeyboardInterrupt):
         load_images(tmp_path, progress=stop)
+
+
+def test_weights_belong_under_the_model(tmp_path: Path) -> None:
+    weights = tmp_path / "weights.pth"
+    torch.save({"fc.weight": torch.zeros(2, 3)}, weights)
+    with pytest.raises(InputError, match=r"'weights\.pth' holds a network's weights; it belongs under the model"):
+        load_images(weights)
+    packed = tmp_path / "packed.zip"
+    with zipfile.ZipFile(packed, "w") as archive:
+        archive.write(weights, "weights.pth")
+    with pytest.raises(InputError, match="holds 1 file and no picture"):
+        load_images(packed, unpacked=tmp_path)
 
 
 def test_a_list_of_files(tmp_path: Path) -> None:
