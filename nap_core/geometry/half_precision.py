@@ -81,24 +81,31 @@ class HalfPrecision:
     def halves(self, rows: Index, cell: int) -> tuple[Tensor, Float]:
         """Return [row, row of the cell] half the squared distance, and [row] how far it may be wrong."""
         columns = slice(int(self.begin[cell]), int(self.begin[cell + 1]))
-        half, wrong = self._halves(rows, self.rest[columns], self.rest_length[cell], self.rest_lost[cell])
-        half += self.base[columns]
-        half += self.apart[rows, cell][:, None]
-        return half, wrong
+        product, wrong = self._products(rows, self.rest[columns], self.rest_length[cell], self.rest_lost[cell])
+        return self._less(self.base[columns], product).add_(taken(self.apart[:, cell], rows)[:, None]), wrong
 
     def halves_to_all(self, rows: Index) -> tuple[Tensor, Float]:
         """Return [row, any row] half the squared distance, and [row] how far it may be wrong."""
-        half, wrong = self._halves(rows, self.whole, self.rows.longest, self.lost.max())
-        half += self.rows.half_there
-        half += taken(self.rows.half_there, rows)[:, None]
-        return half, wrong
+        product, wrong = self._products(rows, self.whole, self.rows.longest, self.lost.max())
+        here = taken(self.rows.half_there, rows)
+        return self._less(self.rows.half_there, product).add_(here[:, None]), wrong
 
-    def _halves(self, rows: Index, others: Tensor, longest: np.float32, most_lost: np.float32) -> tuple[Tensor, Float]:
-        half = (taken(self.whole, rows) @ others.T).float()
+    @staticmethod
+    def _less(base: Tensor, product: Tensor) -> Tensor:
+        """Return `base` less `product`, in its place."""
+        import torch
+
+        return torch.sub(base, product, out=product)
+
+    def _products(
+        self, rows: Index, others: Tensor, longest: np.float32, most_lost: np.float32
+    ) -> tuple[Tensor, Float]:
+        found = (taken(self.whole, rows) @ others.T).float()
+        most = np.maximum(found.amax(1).numpy(), -found.amin(1).numpy())
         length = self.rows.length[rows]
-        wrong = length * most_lost + self.lost[rows] * (longest + most_lost) + _LOST * half.abs().amax(1).numpy()
+        wrong = length * most_lost + self.lost[rows] * (longest + most_lost) + _LOST * most
         wrong += self.rows.rounding() * length * longest
-        return half.neg_(), wrong + self.wrong[rows]
+        return found, wrong + self.wrong[rows]
 
 
 def _rounded(table: Tensor) -> tuple[Tensor, Float]:

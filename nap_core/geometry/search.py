@@ -7,6 +7,7 @@ only where it has to.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -91,13 +92,19 @@ class Lists:
         self.half[rows] = self.beyond[rows] = np.inf
 
 
-def settled(rows: Rows, query: Index, n_first: int, found: Lists, k: int, number: Index) -> tuple[Index, Float]:
+Look = Callable[[Index], tuple["Tensor", Float]]
+"""Takes rows, and returns what `Rows.halves` does between them and all rows that may be neighbours."""
+
+
+def settled(rows: Rows, query: Index, look: Look, found: Lists, k: int, number: Index) -> tuple[Index, Float]:
     """Measure the nearest that products have found, and return the `k` that are, with their distances.
 
     Parameters
     ----------
     query
-        Rows whose neighbours are wanted, among the first `n_first` rows.
+        Rows whose neighbours are wanted.
+    look
+        For rows of which too many are equally near to be listed; those that may be neighbours are the first rows.
     found
         What products found of each.
     number
@@ -110,18 +117,18 @@ def settled(rows: Rows, query: Index, n_first: int, found: Lists, k: int, number
     order = np.lexsort((number[found.near], distance), axis=1)[:, :k]
     near, distance = np.take_along_axis(found.near, order, axis=1), np.take_along_axis(distance, order, axis=1)
     missed = np.flatnonzero(distance[:, -1] >= rows.at_least(found.beyond, np.float32(0)))
-    step = max(1, _BLOCK // n_first)
+    step = max(1, _BLOCK // rows.n)
     for start in range(0, len(missed), step):
         part = missed[start : start + step]
-        near[part], distance[part] = _with_ties(rows, query[part], n_first, k, distance[part, -1], number)
+        near[part], distance[part] = _with_ties(rows, query[part], look, k, distance[part, -1], number)
     return near, distance
 
 
-def _with_ties(rows: Rows, query: Index, n_first: int, k: int, reach: Float, number: Index) -> tuple[Index, Float]:
+def _with_ties(rows: Rows, query: Index, look: Look, k: int, reach: Float, number: Index) -> tuple[Index, Float]:
     """Return the `k` nearest of each query within `reach`, where many are equally near."""
-    table, wrong = rows.halves(query, slice(0, n_first))
+    table, wrong = look(query)
     half = table.cpu().numpy()
-    inside = np.flatnonzero(query < n_first)
+    inside = np.flatnonzero(query < half.shape[1])
     half[inside, query[inside]] = np.inf
     row, column = np.nonzero(half <= rows.halves_up_to(reach, wrong)[:, None])
     apart = rows.distance(query[row], column)
@@ -134,12 +141,16 @@ def nearest_of_first(rows: Rows, n_first: int, k: int) -> tuple[Index, Float]:
     """Return for each row after the first `n_first` the `k` nearest of those, and their distances, nearest first."""
     k = min(k, n_first)
     number, parts = np.arange(rows.n), []
+
+    def look(query: Index) -> tuple[Tensor, Float]:
+        return rows.halves(query, slice(0, n_first))
+
     step = max(1, _BLOCK // n_first)
     for start in range(n_first, rows.n, step):
         query = np.arange(start, min(start + step, rows.n))
         found = Lists(len(query), min(k + _SPARE, n_first))
-        found.add(np.arange(len(query)), *rows.halves(query, slice(0, n_first)), 0)
-        parts.append(settled(rows, query, n_first, found, k, number))
+        found.add(np.arange(len(query)), *look(query), 0)
+        parts.append(settled(rows, query, look, found, k, number))
     near, distance = zip(*parts, strict=True)
     return np.concatenate(near), np.concatenate(distance)
 
@@ -181,6 +192,11 @@ class Search:
             return self.half_precision.halves(rows, cell)
         return self.rows.halves(rows, self._inside(cell))
 
+    def _halves_to_all(self, rows: Index) -> tuple[Tensor, Float]:
+        if self.half_precision is not None:
+            return self.half_precision.halves_to_all(rows)
+        return self.rows.halves(rows, slice(None))
+
     def nearest(self, k: int) -> tuple[Index, Float]:
         """Return the `k` nearest other rows and their distances, nearest first; of equal ones that which came first.
 
@@ -192,7 +208,7 @@ class Search:
         for cell in np.flatnonzero(self.is_bounded).tolist():
             self._look(self._inside(cell), cell, found)
         self._look_all(self._look_around(found, k, self._look_beside(found, k)), found)
-        return settled(self.rows, np.arange(n), n, found, k, self.number)
+        return settled(self.rows, np.arange(n), self._halves_to_all, found, k, self.number)
 
     def _look_beside(self, found: Lists, k: int) -> NDArray[np.bool_]:
         """Look into the one other cell that may hold the nearest neighbours, as the own one may end beside a row.
@@ -244,10 +260,7 @@ class Search:
         step = max(1, _BLOCK // self.rows.n)
         for start in range(0, len(rows), step):
             part = rows[start : start + step]
-            if self.half_precision is None:
-                half, wrong = self.rows.halves(part, slice(None))
-            else:
-                half, wrong = self.half_precision.halves_to_all(part)
+            half, wrong = self._halves_to_all(part)
             half[np.arange(len(part)), part] = np.inf
             bound = self.rows.at_least(least_by_cell(half, self.size), wrong[:, None])
             self.least[part] = np.maximum(self.least[part], bound)
