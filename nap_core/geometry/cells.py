@@ -32,10 +32,12 @@ Index = NDArray[np.int64]
 FEWEST = 2_000
 """Rows below which cells save nothing."""
 
-_PER_LEADER, _MOST = 60, 1_000  # rows for a leader on average; leaders, and cells that say nothing, at most
+_PER_LEADER = 100  # rows on average; half of that where there would be few leaders
+_FEW, _MOST = 100, 1_000  # leaders; at most as many cells that say nothing
 _NEAR = 0.5  # of the lesser radius between two centres: there is nothing to gain from parting their rows
 _LARGEST, _SMALLEST = 512, 16  # rows of a cell
 _STRAY = 2.0  # times the median distance to the leader
+_KNOWN = 100  # times what a distance may be wrong, below which nothing is said of the line between two centres
 
 
 def plain_cells(n: int) -> Index:
@@ -119,7 +121,8 @@ def cells(rows: Tensor, half: Tensor) -> tuple[Index, Index, NDArray[np.bool_]]:
         [cell] whether it is a cell of neighbours; strays are not.
     """
     n = len(rows)
-    nearest = _leaders(rows, half, min(_MOST, max(2, n // _PER_LEADER)))
+    n_leaders = max(n // _PER_LEADER, min(_FEW, 2 * n // _PER_LEADER))
+    nearest = _leaders(rows, half, min(_MOST, max(2, n_leaders)))
     center, _ = _middles(rows, nearest)
     leader = np.unique(nearest.cpu().numpy(), return_inverse=True)[1].astype(np.int64)
     apart = _apart(rows, center, leader)
@@ -207,7 +210,7 @@ def bounds(
     between[:, ~is_bounded] = 0.0
     between[~is_bounded] = 0.0
     slack = float(wrong.max())
-    inverse = torch.where(between.square() > 4_000 * slack, 0.999 / between, 0.0)  # nearer ones are not known well
+    inverse = torch.where(between.square() > _KNOWN * slack, 0.999 / between, 0.0)
     lost = 4.0 * slack * inverse
     along = 0.5 * center.double().square().sum(1).float() - apart  # [row, cell] the product with the centre, but for
     # what is the same in all cells

@@ -26,7 +26,7 @@ Index = NDArray[np.int64]
 _SPARE = 3  # neighbours beyond those asked for, by which a list is known to be complete
 _SPARE_ROUGH = 15  # the same where products are rough
 _MANY = 32  # rows from which a product in half precision is worth its start
-_WIDE, _WIDE_ROUGH = 0.35, 0.15  # share of all rows beyond which a row looks at all, which needs no gathering
+_WIDE = 0.35  # share of all rows beyond which a row looks at all, which needs no gathering
 _BLOCK = 4_000_000  # pairs in one product
 
 
@@ -233,9 +233,8 @@ class Search:
         reach = self.rows.at_most(found.half[:, k - 1], found.wrong[:, k - 1])
         needed = (self.least <= reach[:, None]) & ~is_known
         is_wide = ~self.is_bounded[self.cell_of]
-        wide = (_WIDE if self.half_precision is None else _WIDE_ROUGH) * self.rows.n
         for cell in np.flatnonzero(self.is_bounded).tolist():
-            is_wide[self._inside(cell)] = needed[self._inside(cell)] @ self.size > wide
+            is_wide[self._inside(cell)] = needed[self._inside(cell)] @ self.size > _WIDE * self.rows.n
         needed[is_wide] = False
         for cell in np.flatnonzero(needed.any(axis=0)).tolist():
             rows = np.flatnonzero(needed[:, cell])
