@@ -107,8 +107,7 @@ def badges(study: Study, patterns: Patterns, config: ClusterConfig) -> dict[int,
         return {}  # a single unit: the page below judges whole layers
     found = known_quality(study, patterns.layer, config)
     said = "How sure is this?" if found else "How sure is this? Not computed for this layer yet"
-    with st.container(horizontal=True):
-        go_to(said, "quality", key=f"how-sure-{patterns.layer}", layer=patterns.layer)
+    go_to(said, "quality", key=f"how-sure-{patterns.layer}", layer=patterns.layer)
     if found is None:
         return {}
     return {pattern: pattern_badges(found, pattern) for pattern in range(patterns.n_patterns)}

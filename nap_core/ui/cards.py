@@ -142,12 +142,13 @@ def cards(study: Study, patterns: Patterns, config: ClusterConfig) -> None:
         st.info(f"No pattern holds an image or class like '{search}'. Try another word.")
         return
     pages = -(-len(numbers) // CARDS_PER_PAGE)
-    page = min(st.pagination(pages, key=f"cards-{patterns.layer}"), pages) if pages > 1 else 1
+    with st.container(horizontal=True, vertical_alignment="center"):
+        page = min(st.pagination(pages, key=f"cards-{patterns.layer}"), pages) if pages > 1 else 1
+        sure = badges(study, patterns, config)
+        there = kept_looks(study, patterns.layer, config)
+        if there is not None and there.asked and not there.kept:
+            offer_looks(patterns.layer, key="cards-looks")
     shown = numbers[(page - 1) * CARDS_PER_PAGE : page * CARDS_PER_PAGE]
-    sure = badges(study, patterns, config)
-    there = kept_looks(study, patterns.layer, config)
-    if there is not None and there.asked and not there.kept:
-        offer_looks(patterns.layer, key="cards-looks")
     made = there.kept if there is not None else {}
     key = f"cards-of-{study.folder.name}-{patterns.layer}"
     chosen = pattern_cards(study, patterns, shown, notes, sure, made, key=key)
