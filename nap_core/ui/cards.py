@@ -142,8 +142,8 @@ def cards(study: Study, patterns: Patterns, config: ClusterConfig) -> None:
         st.info(f"No pattern holds an image or class like '{search}'. Try another word.")
         return
     pages = -(-len(numbers) // CARDS_PER_PAGE)
-    with st.container(horizontal=True, vertical_alignment="center"):
-        page = min(st.pagination(pages, key=f"cards-{patterns.layer}"), pages) if pages > 1 else 1
+    page = min(st.pagination(pages, key=f"cards-{patterns.layer}"), pages) if pages > 1 else 1
+    with st.container(horizontal=True):
         sure = badges(study, patterns, config)
         there = kept_looks(study, patterns.layer, config)
         if there is not None and there.asked and not there.kept:

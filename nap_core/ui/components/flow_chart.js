@@ -48,7 +48,8 @@ export default function ({ data, parentElement, setTriggerValue }) {
     const old = stage.querySelector("svg"), focused = root.focusedPart;
     const held = old && old.contains(root.getRootNode().activeElement);
     old?.remove();
-    const svg = made("svg", { width, height: data.height, viewBox: `0 0 ${width} ${data.height}`, role: "group", "aria-label": data.label }, stage);
+    // Chromium lets the Tab key stop at an SVG that listens for focus; its bars are where it should stop.
+    const svg = made("svg", { tabindex: -1, width, height: data.height, viewBox: `0 0 ${width} ${data.height}`, role: "group", "aria-label": data.label }, stage);
     svg.setAttribute("font-family", getComputedStyle(root).fontFamily);
     for (const name of ["ribbons", "bars", "path", "names"]) groups[name] = made("g", { class: name }, svg);
     // The thin ones last, so that they lie on top and can be pointed at.
