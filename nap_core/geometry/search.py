@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from nap_core.geometry.cells import FEWEST, bounds, cells, centers, plain_cells
 from nap_core.geometry.half_precision import HalfPrecision, is_fast
-from nap_core.geometry.products import Rows
+from nap_core.geometry.products import Rows, taken
 from nap_core.types import Float
 
 if TYPE_CHECKING:
@@ -70,11 +70,27 @@ class Lists:
         self.wrong = np.zeros((n, length), np.float32)  # how far `half` may be wrong
         self.beyond = np.full(n, np.inf, np.float32)  # what `half` is at least for rows that are not listed
 
-    def add(self, rows: Index | slice, half: Tensor, wrong: Float, first: int) -> None:
-        """Merge what was found between `rows` and those from `first` on: `half` [row, other], `wrong` [row]."""
+    def of(self, rows: Index) -> Lists:
+        """Return the lists of `rows`."""
+        found = Lists(0, 0)
+        found.near, found.half, found.wrong = self.near[rows], self.half[rows], self.wrong[rows]
+        found.beyond = self.beyond[rows]
+        return found
+
+    def put(self, rows: slice, half: Tensor, wrong: Float, first: int) -> None:
+        """List what was found first of `rows`: `half` [row, other], others from `first` on, and `wrong` [row]."""
+        value, column = self._shortest(half)
+        listed = slice(0, value.shape[1])
+        self.half[rows, listed], self.near[rows, listed] = value, column + first
+        self.wrong[rows, listed] = wrong[:, None]
+        if half.shape[1] > value.shape[1]:
+            self.beyond[rows] = value[:, -1] - wrong
+
+    def add(self, rows: Index, half: Tensor, wrong: Float, first: int) -> None:
+        """Merge what was found next of `rows`, given as to `put`."""
         length = self.half.shape[1]
-        new, column = (part.cpu().numpy() for part in smallest(half, length))
-        if half.shape[1] > length:
+        new, column = self._shortest(half)
+        if half.shape[1] > new.shape[1]:
             self.beyond[rows] = np.minimum(self.beyond[rows], new[:, -1] - wrong)
         value = np.hstack([self.half[rows], new])
         order = np.argsort(value, axis=1, kind="stable")
@@ -87,9 +103,9 @@ class Lists:
             np.take_along_axis(part, best, axis=1) for part in (value, lost, near)
         )
 
-    def forget(self, rows: Index) -> None:
-        """Take back what was found of `rows`."""
-        self.half[rows] = self.beyond[rows] = np.inf
+    def _shortest(self, half: Tensor) -> tuple[Float, Index]:
+        value, column = smallest(half, self.half.shape[1])
+        return value.cpu().numpy(), column.cpu().numpy()
 
 
 Look = Callable[[Index], tuple["Tensor", Float]]
@@ -149,7 +165,7 @@ def nearest_of_first(rows: Rows, n_first: int, k: int) -> tuple[Index, Float]:
     for start in range(n_first, rows.n, step):
         query = np.arange(start, min(start + step, rows.n))
         found = Lists(len(query), min(k + _SPARE, n_first))
-        found.add(np.arange(len(query)), *look(query), 0)
+        found.put(slice(None), *look(query), 0)
         parts.append(settled(rows, query, look, found, k, number))
     near, distance = zip(*parts, strict=True)
     return np.concatenate(near), np.concatenate(distance)
@@ -204,11 +220,25 @@ class Search:
         """
         n = self.rows.n
         k = min(k, n - 1)
-        found = Lists(n, min(k + (_SPARE if self.half_precision is None else _SPARE_ROUGH), n - 1))
+        found = Lists(n, min(k + _SPARE, n - 1))
         for cell in np.flatnonzero(self.is_bounded).tolist():
-            self._look(self._inside(cell), cell, found)
-        self._look_all(self._look_around(found, k, self._look_beside(found, k)), found)
-        return settled(self.rows, np.arange(n), self._halves_to_all, found, k, self.number)
+            self._look_inside(cell, found)
+        wide = self._look_around(found, k, self._look_beside(found, k))
+        narrow = np.setdiff1d(np.arange(n), wide)
+        near, distance = np.empty((n, k), np.int64), np.empty((n, k), np.float32)
+        for rows, lists in ((narrow, found.of(narrow)), (wide, self._look_all(wide, k))):
+            near[rows], distance[rows] = settled(self.rows, rows, self._halves_to_all, lists, k, self.number)
+        return near, distance
+
+    def _look_inside(self, cell: int, found: Lists) -> None:
+        """Look for neighbours of a cell's rows among themselves."""
+        rows = self._inside(cell)
+        half, wrong = self.rows.halves_around(self.center[cell], rows, rows)
+        half.fill_diagonal_(float("inf"))
+        self.least[rows, cell] = np.maximum(
+            self.least[rows, cell], self.rows.at_least(half.amin(1).cpu().numpy(), wrong)
+        )
+        found.put(rows, half, wrong, rows.start)
 
     def _look_beside(self, found: Lists, k: int) -> NDArray[np.bool_]:
         """Look into the one other cell that may hold the nearest neighbours, as the own one may end beside a row.
@@ -223,7 +253,8 @@ class Search:
         reach = self.rows.at_most(found.half[:, k - 1], found.wrong[:, k - 1])
         rows = np.flatnonzero(self.is_bounded[self.cell_of] & (self.least[np.arange(self.rows.n), first] <= reach))
         for cell in np.unique(first[rows]).tolist():
-            self._look(rows[first[rows] == cell], cell, found)
+            some = rows[first[rows] == cell]
+            self._look(some, cell, reach[some], found)
         is_known: NDArray[np.bool_] = np.arange(len(self.size)) == self.cell_of[:, None]
         is_known[rows, first[rows]] = True
         return is_known
@@ -239,31 +270,35 @@ class Search:
         for cell in np.flatnonzero(needed.any(axis=0)).tolist():
             rows = np.flatnonzero(needed[:, cell])
             reach = self.rows.at_most(found.half[rows, k - 1], found.wrong[rows, k - 1])
-            rows = rows[self.least[rows, cell] <= reach]
-            if len(rows):
-                self._look(rows, cell, found)
+            is_open = self.least[rows, cell] <= reach
+            if is_open.any():
+                self._look(rows[is_open], cell, reach[is_open], found)
         return np.flatnonzero(is_wide)
 
-    def _look(self, rows: Index | slice, cell: int, found: Lists) -> None:
-        """Look for neighbours of `rows` among the rows of a cell; a slice means the cell's own rows."""
+    def _look(self, rows: Index, cell: int, reach: Float, found: Lists) -> None:
+        """Look for neighbours of `rows`, none farther than `reach` [row], among the rows of another cell."""
         half, wrong = self.rows.halves_around(self.center[cell], rows, self._inside(cell))
-        if isinstance(rows, slice):
-            half.fill_diagonal_(float("inf"))
-        bound = self.rows.at_least(half.amin(1).cpu().numpy(), wrong)
+        value = half.amin(1).cpu().numpy()
+        bound = self.rows.at_least(value, wrong)
         self.least[rows, cell] = np.maximum(self.least[rows, cell], bound)
-        found.add(rows, half, wrong, int(self.begin[cell]))
+        found.beyond[rows] = np.minimum(found.beyond[rows], np.where(bound > reach, value - wrong, np.inf))
+        some = np.flatnonzero(bound <= reach)
+        if len(some):
+            found.add(rows[some], taken(half, some), wrong[some], int(self.begin[cell]))
 
-    def _look_all(self, rows: Index, found: Lists) -> None:
+    def _look_all(self, rows: Index, k: int) -> Lists:
         """Look for neighbours of `rows` among all rows."""
-        found.forget(rows)
-        step = max(1, _BLOCK // self.rows.n)
+        n = self.rows.n
+        found = Lists(len(rows), min(k + (_SPARE if self.half_precision is None else _SPARE_ROUGH), n - 1))
+        step = max(1, _BLOCK // n)
         for start in range(0, len(rows), step):
             part = rows[start : start + step]
             half, wrong = self._halves_to_all(part)
             half[np.arange(len(part)), part] = np.inf
             bound = self.rows.at_least(least_by_cell(half, self.size), wrong[:, None])
             self.least[part] = np.maximum(self.least[part], bound)
-            found.add(part, half, wrong, 0)
+            found.put(slice(start, start + step), half, wrong, 0)
+        return found
 
     def _inside(self, cell: int) -> slice:
         return slice(int(self.begin[cell]), int(self.begin[cell + 1]))
