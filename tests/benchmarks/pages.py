@@ -2,6 +2,7 @@
 
 The study is made once: the shapes demo's network on 10,000 newly drawn shapes. Every figure is the time from the click
 (or the request) until the page has its new heading and nothing runs any more; the median and the longest of the rounds.
+Beside it stands what the browser has received meanwhile, as a median: drawings and pictures included.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import tempfile
 import time
 from collections import defaultdict
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 from tests.browser.conftest import ARGUMENTS, served
@@ -45,17 +47,32 @@ def _made(folder: Path, n_images: int) -> Path:
     return folder
 
 
+def _size(frame: dict[str, Any]) -> float:
+    """Return the bytes of a frame; those that are not text come in base64."""
+    return len(frame["payloadData"]) * (1 if frame["opcode"] == 1 else 0.75)
+
+
 class _Reader:
-    """Somebody who clicks, with a watch."""
+    """Somebody who clicks, with a watch, and counts what arrives."""
 
     def __init__(self, page: Any) -> None:
         self.page, self.seconds = page, defaultdict[str, list[float]](list)
+        self.kilobytes, self._received = defaultdict[str, list[float]](list), 0.0
+        wire = page.context.new_cdp_session(page)
+        wire.on("Network.webSocketFrameReceived", lambda frame: self._count(_size(frame["response"])))
+        wire.on("Network.loadingFinished", lambda answer: self._count(answer["encodedDataLength"]))
+        wire.send("Network.enable")
+
+    def _count(self, n_bytes: float) -> None:
+        self._received += n_bytes / 1e3
 
     def wait(self, what: str, began: float, shown: str, argument: Any = None) -> None:
         self.page.wait_for_function(shown, arg=argument)
         self.page.wait_for_function(SETTLED)
         self.seconds[what].append(time.perf_counter() - began)
         self.page.wait_for_timeout(500)
+        self.kilobytes[what].append(self._received)
+        self._received = 0.0
 
     def open(self, address: str) -> None:
         began = time.perf_counter()
@@ -78,6 +95,8 @@ class _Reader:
         self.wait("open a pattern", began, "() => document.body.innerText.includes('All its images')")
         self.page.get_by_role("button", name="All patterns").click()
         self.page.locator("button.open").first.wait_for()
+        self.page.wait_for_function(SETTLED)
+        self._received = 0.0
 
     def click_flow(self, place: int) -> None:
         bars = self.page.locator(".flow rect[data-part]")
@@ -119,6 +138,6 @@ def main(arguments: list[str]) -> None:
                 elif name == "Flows":
                     reader.click_flow(number)
     print(f"{options.images:,} images, load {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores")
-    print(f"{'':<22} {'median':>7} {'longest':>8}  seconds")
+    print(f"{'':<22} {'median':>7} {'longest':>8}  seconds {'received':>9}  kB")
     for what, seconds in reader.seconds.items():
-        print(f"{what:<22} {sorted(seconds)[len(seconds) // 2]:>7.2f} {max(seconds):>8.2f}")
+        print(f"{what:<22} {median(seconds):>7.2f} {max(seconds):>8.2f} {median(reader.kilobytes[what]):>17,.0f}")
