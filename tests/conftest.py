@@ -8,9 +8,11 @@ from pathlib import Path
 
 import pytest
 
+from nap_core.memory import take_large_pages
 from nap_core.threads import sleep_while_waiting
 
 sleep_while_waiting()
+take_large_pages()
 SHARED = Path(__file__).resolve().parents[2] / "shared" / "data"
 
 
