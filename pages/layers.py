@@ -16,7 +16,7 @@ if network is None or images is None:
     go_to("Choose a model and images", "setup", key="setup")
     st.stop()
 st.caption(
-    "Every layer ticked gets groups of its own. The suggested ones end a stage each; the last one is the answer."
+    "Every layer ticked gets patterns of its own. The suggested ones end a stage each; the last one is the answer."
 )
 known = layers_of(network, images)
 tree, run = st.columns([3, 2], gap="large")

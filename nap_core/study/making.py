@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
@@ -59,10 +60,15 @@ def write_network_study(
         "layers": [asdict(layer) for layer in layers],
         "keys": {name: activations_key(network, images, name, pooling, precision) for name in (*names, PREDICTIONS)},
     }
-    write_study(folder, title or f"{network.name} on {images.source}", config, about, image_facts(images))
+    write_study(folder, title or f"{network.name} on {_short(images.source)}", config, about, image_facts(images))
     if any(network.files):
         write_json(folder / NETWORK_FILES, dict(zip(("model", "weights"), network.files, strict=True)))
     write_thumbnails(folder, images, progress)
+
+
+def _short(source: str) -> str:
+    """Return the bare name of a zip, folder or file, for a title; anything else as it is told."""
+    return re.sub(r"^the (?:zip|folder|array file|file) '(.+)'$", r"\1", source)
 
 
 def _model_facts(network: Network) -> dict[str, Any]:

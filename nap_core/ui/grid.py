@@ -7,6 +7,7 @@ from pathlib import Path
 
 import streamlit as st
 
+from nap_core.errors import counted
 from nap_core.study import Study
 from nap_core.ui.gallery import open_image, picture_data
 from nap_core.ui.selection import change_selection, is_told_old, selected
@@ -37,7 +38,7 @@ def picture_grid(study: Study, images: Sequence[int], *, key: str, size: int = 8
             "chosen": [image for image in images if image in chosen],
             "heard": heard,
             "size": size,
-            "label": f"{len(images)} images",
+            "label": counted(len(images), "image"),
         },
         on_chosen_change=hear,
         on_opened_change=lambda: None,

@@ -108,4 +108,4 @@ def _run(network: Network, images: ImageSet) -> None:
 
     known = layers_of(network, images)
     layers = [layer for layer in known if layer.name in suggest_layers(known)]
-    run_study(network, images, layers, "mean", "float32", "covering", unfinished(network, images))
+    run_study(st.empty(), network, images, layers, "mean", "float32", "covering", unfinished(network, images))

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from nap_core.configs import POOLING_WORDS, POOLINGS, PRECISION_HELP, RECIPES
 from nap_core.errors import NapError, counted
@@ -69,8 +70,7 @@ def run_form(network: Network, images: ImageSet, layers: Sequence[LayerInfo], kn
     elif not can_run:
         space.info(f"A pattern has at least {fewest} images; here are {len(images)}. Add some on Setup.")
     elif run:
-        with space.container():
-            run_study(network, images, layers, pooling, precision, recipe, stopped)
+        run_study(space, network, images, layers, pooling, precision, recipe, stopped)
     else:
         with space.container():
             told = _forecast(network, images, layers, pooling, precision, recipe, known)
@@ -166,6 +166,7 @@ def tell_stopped(study: Study) -> None:
 
 
 def run_study(
+    space: DeltaGenerator,
     network: Network,
     images: ImageSet,
     layers: Sequence[LayerInfo],
@@ -174,24 +175,26 @@ def run_study(
     recipe: str,
     stopped: Study | None,
 ) -> None:
-    """Run with progress, and open the study; what is finished stays when it is stopped."""
+    """Run with progress in `space`, and open the study; what is finished stays when it is stopped."""
     # The folder outlives a stop: the next run finds it and continues where the last finished batch ended.
     folder = stopped.folder if stopped else new_folder()
-    space, config = st.empty(), RECIPES[recipe]
     try:
         with space.container():
             st.button("Stop", help="What is finished is kept; the run continues there.", key="stop")
-            reading = show_progress("1 of 3 · thumbnails")
-            how = {"pooling": pooling, "precision": precision}
+            steps = ("1 of 3 · thumbnails", "2 of 3 · images through the model", "3 of 3 · layers grouped")
+            reading, passing, grouping = map(show_progress, steps)  # at once: they say what comes next
+            how, config = {"pooling": pooling, "precision": precision}, RECIPES[recipe]
             study = Study.create(folder, network, images, layers, **how, config=config, progress=reading)
-            study.extract(network, images, progress=show_progress("2 of 3 · images through the model"))
-            problems = study.cluster(progress=show_progress("3 of 3 · layers grouped"))
+            reading(len(images), len(images))  # those of a stopped run were there
+            study.extract(network, images, progress=passing)
+            problems = study.cluster(progress=grouping)
     except NapError as error:
-        space.empty()
-        show_error(error)
+        with space.container():
+            show_error(error)
         return
     open_study(folder)
     if len(problems) < len(layers):
         st.switch_page("pages/overview.py")
-    for layer, problem in problems.items():
-        st.error(f"{layer}: {problem}")
+    with space.container():
+        for layer, problem in problems.items():
+            st.error(f"{layer}: {problem}")

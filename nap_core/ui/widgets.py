@@ -17,7 +17,7 @@ from nap_core.types import Progress
 _CONFIG = "chosen-clustering"
 RECIPE_WORDS = {
     "covering": "covering: neighbours form patterns, most images find one",
-    "published": "published: exactly the paper's method, with much noise",
+    "published": "published: exactly the paper's method, which leaves many images in no pattern",
 }
 
 
@@ -119,17 +119,21 @@ def group_missing(study: Study, layers: Sequence[str], config: ClusterConfig) ->
 
 def show_progress(step: str, words: Callable[[float], str] = "{:,.0f}".format) -> Progress:
     """Return a progress that keeps a bar up to date: step, count in `words`, remaining time."""
-    bar, began, seen = st.progress(0.0, step), time.monotonic(), {"at": 0.0, "first": -1}
+    bar, seen = st.progress(0.0, step), {"at": 0.0, "began": 0.0, "first": -1.0}
 
     def show(done: int, total: int) -> None:
         now = time.monotonic()
         if seen["first"] < 0:
-            seen["first"] = done
+            seen["first"], seen["began"] = done, now
         if done < total and now - seen["at"] < 0.3:
             return
         seen["at"] = now
         fresh = done - seen["first"]
-        left = f", about {remaining((now - began) / fresh * (total - done))} left" if fresh and done < total else ""
+        left = (
+            f", about {remaining((now - seen['began']) / fresh * (total - done))} left"
+            if fresh and done < total
+            else ""
+        )
         bar.progress(done / max(1, total), f"{step}: {words(done)} of {words(total)}{left}")
 
     return show

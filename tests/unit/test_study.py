@@ -66,6 +66,13 @@ def same(a: Patterns, b: Patterns) -> bool:
     return all(np.array_equal(getattr(a, name), getattr(b, name)) for name in names)
 
 
+def test_the_title_names_the_file_alone(tmp_path: Path, toy: Network) -> None:
+    layers = network_layers(toy, pictures())[:1]
+    for number, (source, said) in enumerate((("the zip 'a photo.zip'", "a photo.zip"), ("3 given files",) * 2)):
+        images = replace(pictures(), source=source)
+        assert Study.create(tmp_path / str(number), toy, images, layers, config=PLAIN).title == f"toy on {said}"
+
+
 def test_a_study_is_opened_as_it_was_made(tmp_path: Path, toy: Network) -> None:
     study = made(tmp_path / "s", toy, "conv", "head")
     assert not study.is_finished
