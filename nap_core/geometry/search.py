@@ -138,7 +138,8 @@ class Search:
             bound[:, cell] = np.inf
             first[self._inside(cell)] = bound.argmin(axis=1)
         reach = self.rows.at_most(found.half[:, k - 1], found.wrong[:, k - 1])
-        rows = np.flatnonzero(self.is_bounded[self.cell_of] & (self.least[np.arange(self.rows.n), first] <= reach))
+        is_other = self.is_bounded[self.cell_of] & (first != self.cell_of)
+        rows = np.flatnonzero(is_other & (self.least[np.arange(self.rows.n), first] <= reach))
         for cell in np.unique(first[rows]).tolist():
             some = rows[first[rows] == cell]
             self._look(some, cell, reach[some], found)

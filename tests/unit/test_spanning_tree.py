@@ -111,6 +111,16 @@ def test_single_and_double_precision_agree_far_from_the_origin():
     np.testing.assert_allclose(weight, weight_again, rtol=1e-6)
 
 
+@pytest.mark.parametrize("side", [3, 4, 12])
+def test_one_cell_or_many_are_each_looked_at_once(side, monkeypatch):
+    grid = np.stack(np.meshgrid(*[np.arange(side)] * 3), axis=-1).reshape(-1, 3).astype(np.float32)
+    edge, weight = spanning_tree(grid, 12)
+    monkeypatch.setattr(search, "FEWEST", 1)
+    with_cells = spanning_tree(grid, 12)
+    np.testing.assert_array_equal(edge, with_cells[0])
+    np.testing.assert_array_equal(weight, with_cells[1])
+
+
 def test_one_place_for_all():
     edge, weight = spanning_tree(np.zeros((1, 3)), 5, group=np.zeros(6, np.int64))
     np.testing.assert_array_equal(edge, [[0, k] for k in range(1, 6)])
