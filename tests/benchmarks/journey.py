@@ -43,7 +43,7 @@ def look_at_new_images(page: Any, address: str) -> None:
 
 
 def make_images(page: Any, address: str) -> None:
-    read(page, address, "maximize")
+    read(page, address, "maximize?look-view=made+images")
     page.get_by_role("button", name="Make these images").click()
     page.get_by_role("button", name="Stop").wait_for()
     page.get_by_role("button", name="Stop").wait_for(state="detached")
