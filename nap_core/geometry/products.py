@@ -78,7 +78,8 @@ class Rows:
     def _prepare(self, on: str) -> None:
         import torch
 
-        given = torch.from_numpy(self.given)
+        is_writable = self.given.flags.writeable  # torch warns of arrays that are not
+        given = torch.from_numpy(self.given if is_writable else self.given.copy())
         middle, near_origin = given.mean(0), torch.empty(given.shape, dtype=torch.float32)
         step = max(1, BLOCK // max(1, given.shape[1]))
         for start in range(0, self.n, step):

@@ -121,6 +121,16 @@ def test_one_cell_or_many_are_each_looked_at_once(side, monkeypatch):
     np.testing.assert_array_equal(weight, with_cells[1])
 
 
+@pytest.mark.filterwarnings("error")
+def test_read_only_rows_are_taken_without_a_warning():
+    values = blobs()
+    edge, weight = spanning_tree(values.copy())
+    values.setflags(write=False)
+    same = spanning_tree(values)
+    np.testing.assert_array_equal(edge, same[0])
+    np.testing.assert_array_equal(weight, same[1])
+
+
 def test_one_place_for_all():
     edge, weight = spanning_tree(np.zeros((1, 3)), 5, group=np.zeros(6, np.int64))
     np.testing.assert_array_equal(edge, [[0, k] for k in range(1, 6)])
