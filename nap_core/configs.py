@@ -185,7 +185,7 @@ def searched(config: ClusterConfig) -> dict[str, str]:
 
 def of_sample(config: ClusterConfig) -> dict[str, int]:
     """Return what the key of a result that rests on a sample holds of how the others are assigned."""
-    return {"sampling": 3} if config.cluster_sample else {}  # raised when the meaning changes
+    return {"sampling": 4} if config.cluster_sample else {}  # raised when the meaning changes
 
 
 def is_sampled(config: ClusterConfig, n_images: int) -> bool:

@@ -32,11 +32,17 @@ Index = NDArray[np.int64]
 FEWEST = 2_000
 """Rows below which cells save nothing."""
 
-_PER_LEADER = 100  # rows on average; half of that where there would be few leaders
-_FEW, _MOST = 100, 1_000  # leaders; at most as many cells that say nothing
+_PER_DRAWN, _DRAWS = 400, 4  # rows for each leader of one draw, and draws at most
+_PER_LEADER, _MOST = (
+    25,
+    1_000,
+)  # rows for each leader, and leaders at most, where many small groups are worth more draws
+_STILL = 0.9  # of the squared distances to leaders that a draw leaves, from which it is the last
+_WORTH = 0.25  # of them that more draws than usual must leave: they find groups, and do not merely part what is one
+_EVEN = 16  # columns, of which processors multiply whole lots
 _NEAR = 0.5  # of the lesser radius between two centres: there is nothing to gain from parting their rows
 _LARGEST, _SMALLEST = 512, 16  # rows of a cell
-_STRAY = 2.0  # times the median distance to the leader
+_STRAY = 3.0  # times the median distance to the leader
 _KNOWN = 100  # times what a distance may be wrong, below which nothing is said of the line between two centres
 
 
@@ -46,34 +52,43 @@ def plain_cells(n: int) -> Index:
     return np.append(np.arange(0, n, size), n)
 
 
-def _leaders(rows: Tensor, half: Tensor, n_leaders: int) -> Tensor:
-    """Return the nearest leader of each row, after each leader has moved to the middle of its rows."""
+def _leaders(rows: Tensor, half: Tensor) -> Tensor:
+    """Return the nearest leader of each row; they are drawn, joined and moved to their middles on half of the rows."""
     import torch
 
     random = np.random.default_rng(0)
-    n = len(rows)
-    drawn = random.permutation(n)[: n_leaders // 2]
-    far, nearest = _nearest(rows, half, taken(rows, drawn))
-    n_drawn = len(drawn)
-    for share in (4, 4):
+    some = random.permutation(len(rows))[: max(len(rows) // 2, _EVEN)]
+    rows_there, half_there = taken(rows, some), taken(half, some)
+    n_drawn = -(-len(rows) // _PER_DRAWN // _EVEN) * _EVEN
+    far, nearest = _nearest(rows_there, half_there, rows_there[:n_drawn])
+    usual, left = nearest, far.sum()
+    for draw in range(1, max(_DRAWS, min(_MOST, len(rows) // _PER_LEADER) // n_drawn)):
         weight = np.maximum(far.double().cpu().numpy(), 0)
         if not weight.sum() > 0:
             break
-        drawn = np.unique(random.choice(n, max(1, n_leaders // share), p=weight / weight.sum()))
-        new_far, new_nearest = _nearest(rows, half, taken(rows, drawn))
-        nearest = torch.where(new_far < far, new_nearest + n_drawn, nearest)
-        far = torch.minimum(far, new_far)
-        n_drawn += len(drawn)
-    center, count = _middles(rows, nearest)
-    is_large = count >= _SMALLEST
-    return _nearest(rows, half, center[is_large] if bool(is_large.any()) else center)[1]
+        drawn = random.choice(len(some), n_drawn, p=weight / weight.sum())
+        new_far, new_nearest = _nearest(rows_there, half_there, taken(rows_there, drawn))
+        nearest = torch.where(new_far < far, new_nearest + draw * n_drawn, nearest)
+        before, far = far.sum(), torch.minimum(far, new_far)
+        if draw < _DRAWS:
+            usual, left = nearest, far.sum()
+        if far.sum() > _STILL * before:
+            break
+    center, leader = _middles(rows_there, nearest if far.sum() < _WORTH * left else usual)
+    cell, _, _ = _joined(rows_there, center, leader)
+    center, cell = _middles(rows_there, torch.from_numpy(cell).to(rows.device))
+    large = np.flatnonzero(np.bincount(cell) >= _SMALLEST // 2)
+    return _nearest(rows, half, taken(center, large) if len(large) else center)[1]
 
 
 def _nearest(rows: Tensor, half: Tensor, center: Tensor) -> tuple[Tensor, Tensor]:
     """Return for each row half the squared distance to the nearest centre, and which that is."""
     import torch
+    from torch.nn.functional import pad
 
     own = 0.5 * center.square().sum(1)
+    more = -len(center) % _EVEN
+    center, own = pad(center, (0, 0, 0, more)), pad(own, (0, more), value=torch.inf)
     parts = [
         torch.addmm(own, rows[start : start + 16_384], center.T, alpha=-1.0).min(1)
         for start in range(0, len(rows), 16_384)
@@ -81,24 +96,32 @@ def _nearest(rows: Tensor, half: Tensor, center: Tensor) -> tuple[Tensor, Tensor
     return half + torch.cat([part.values for part in parts]), torch.cat([part.indices for part in parts])
 
 
-def _middles(rows: Tensor, member: Tensor) -> tuple[Tensor, Tensor]:
-    """Return the middle of the rows of each leader that has some, and how many they are."""
+def _middles(rows: Tensor, member: Tensor) -> tuple[Tensor, Index]:
+    """Return the middle of the rows of each leader that has some, and [row] which is its own."""
     import torch
 
     _, member = torch.unique(member, return_inverse=True)
     count = torch.bincount(member)
     total = torch.zeros(len(count), rows.shape[1], device=rows.device).index_add_(0, member, rows)
-    return total / count[:, None], count
+    return total / count[:, None], np.asarray(member.cpu().numpy(), np.int64)
 
 
-def _joined(center: Tensor, radius: Float) -> Index:
-    """Return for each leader a number, the same for leaders that lie within each other's rows."""
+def _joined(rows: Tensor, center: Tensor, leader: Index) -> tuple[Index, Float, Float]:
+    """Join leaders that lie within each other's rows.
+
+    Return [row] a number that such leaders share, [row] how far it is from its own, and [leader] within what lie half
+    of its rows.
+    """
     import torch
     from scipy.sparse.csgraph import connected_components
 
-    between = torch.cdist(center, center).cpu().numpy()
-    near = between <= _NEAR * np.minimum(radius, radius[:, None])
-    return np.asarray(connected_components(near, directed=False)[1], np.int64)
+    apart = _apart(rows, center, leader)
+    size = np.bincount(leader)
+    radius = apart[np.lexsort((apart, leader))][np.cumsum(size) - size + (size - 1) // 2]
+    spread = np.square(radius) * size / np.maximum(size - 1, 1)  # around where the middle of very many would be
+    between = np.square(torch.cdist(center, center).cpu().numpy())
+    near = between <= _NEAR**2 * np.minimum(spread, spread[:, None]) + spread / size + (spread / size)[:, None]
+    return connected_components(near, directed=False)[1].astype(np.int64)[leader], apart, radius
 
 
 def cells(rows: Tensor, half: Tensor) -> tuple[Index, Index, NDArray[np.bool_]]:
@@ -120,15 +143,8 @@ def cells(rows: Tensor, half: Tensor) -> tuple[Index, Index, NDArray[np.bool_]]:
     is_bounded
         [cell] whether it is a cell of neighbours; strays are not.
     """
-    n = len(rows)
-    n_leaders = max(n // _PER_LEADER, min(_FEW, 2 * n // _PER_LEADER))
-    nearest = _leaders(rows, half, min(_MOST, max(2, n_leaders)))
-    center, _ = _middles(rows, nearest)
-    leader = np.unique(nearest.cpu().numpy(), return_inverse=True)[1].astype(np.int64)
-    apart = _apart(rows, center, leader)
-    size = np.bincount(leader)
-    radius = apart[np.lexsort((apart, leader))][np.cumsum(size) - size + (size - 1) // 2]  # of half of its rows
-    cell = _joined(center, radius)[leader]
+    center, leader = _middles(rows, _leaders(rows, half))
+    cell, apart, radius = _joined(rows, center, leader)
     n_cells = int(cell.max()) + 1
     is_stray = (apart > _STRAY * radius[leader]) | (np.bincount(cell) < _SMALLEST)[cell]
     cell[is_stray] = n_cells
