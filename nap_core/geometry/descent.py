@@ -116,5 +116,5 @@ def _joining(values: NDArray[Any], metric: str, core: Float, part: Index) -> Ind
     taken = np.sort(order[rank < max(1, _JOINING // n_parts)])
     search = Search(values[taken], metric)
     near, plain = search.nearest(1)
-    edges = Growth(search, core[taken][search.number], near, plain, part[taken][search.number]).grow()
+    edges, _ = Growth(search, core[taken][search.number], near, plain, part[taken][search.number]).grow()
     return taken[edges]

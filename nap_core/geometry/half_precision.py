@@ -64,7 +64,7 @@ class HalfPrecision:
     def __init__(self, rows: Rows, begin: Index, center: Tensor, apart: Tensor, wrong: Float) -> None:
         import torch
 
-        self.rows, self.begin, self.apart = rows, begin, apart
+        self.rows, self.begin, self.apart, self.wrong = rows, begin, apart, wrong
         self.whole, self.rest = torch.empty((2, *rows.product.shape), dtype=torch.bfloat16)
         self.lost, self.base = np.empty(rows.n, np.float32), torch.empty(rows.n)
         self.rest_length, self.rest_lost = np.empty((2, len(center)), np.float32)
@@ -76,7 +76,6 @@ class HalfPrecision:
             self.rest[start:stop], lost = _rounded(left)
             self.base[start:stop] = torch.from_numpy(rows.half[start:stop] - to_center[cell])
             self.rest_length[cell], self.rest_lost[cell] = left.norm(dim=1).max(), lost.max()
-        self.wrong = wrong + rows.lost(slice(None))
 
     def halves(self, rows: Index, cell: int) -> tuple[Tensor, Float]:
         """Return [row, row of the cell] half the squared distance, and [row] how far it may be wrong."""

@@ -14,6 +14,7 @@ Higham, Mary: A new approach to probabilistic rounding error analysis. SIAM Jour
 
 from __future__ import annotations
 
+import warnings
 from concurrent.futures import ThreadPoolExecutor
 from copy import copy
 from typing import TYPE_CHECKING, Any
@@ -36,6 +37,7 @@ BLOCK = 250_000
 
 _FEWEST_PAIRS = 64  # measured at once
 _SHARED = 4_000_000  # numbers from which threads share the measuring
+_OFTEN = 3  # pairs for each row of a cell, from which products are faster
 
 
 def device() -> str:
@@ -71,7 +73,9 @@ class Rows:
         self.metric = metric
         self.n = len(self.given)
         self.number = np.arange(self.n)  # where each stands in `given`
+        self.begin = np.zeros(1, np.int64)  # of cells, where it is known that neighbours share one
         self.half = np.zeros(self.n)
+        self.lost = np.float32(0)  # of a distance at most, as rows are held in single precision
         if metric == "euclidean":
             self._prepare(on or device())
 
@@ -90,11 +94,12 @@ class Rows:
         self.half_there = torch.from_numpy(self.half).float().to(on)
         self.length = np.sqrt(2.0 * self.half).astype(np.float32)
         self.longest = self.length.max(initial=np.float32(0))
+        self.lost = np.float32(2.01 * _UNIT) * self.longest
 
-    def in_order(self, number: Index) -> Rows:
-        """Return the rows `number`; nothing is computed again."""
+    def in_order(self, number: Index, begin: Index) -> Rows:
+        """Return the rows `number`, of which cells begin at `begin` [cell + 1]; nothing is computed again."""
         found = copy(self)
-        found.n, found.number, found.half = len(number), self.number[number], self.half[number]
+        found.n, found.number, found.half, found.begin = len(number), self.number[number], self.half[number], begin
         found.product, found.half_there, found.length = (
             taken(self.product, number),
             taken(self.half_there, number),
@@ -138,51 +143,102 @@ class Rows:
         half = torch.addmm(others, here, there.T, alpha=-1.0)
         half += own[:, None]
         near = (own.sqrt() + others.max().sqrt()).cpu().numpy()
-        return half, self.rounding() * np.square(near) + self.lost(rows)
-
-    def lost(self, rows: Index | slice) -> Float:
-        """Return [row] how far half a squared distance may be wrong because rows are held in single precision."""
-        return np.asarray(np.float32(2 * _UNIT) * np.square(self.length[rows] + self.longest))
+        return half, self.rounding() * np.square(near)
 
     def at_least(self, halves: Float, wrong: Float | np.float32) -> Float:
         """Return the least distances that `halves` may mean, each `wrong` at most."""
         if self.metric != "euclidean":
             return halves
-        found: Float = np.sqrt(np.maximum(2.0 * (halves - wrong), 0.0, dtype=np.float32)) * np.float32(1 - 1e-6)
-        return found
+        found = np.sqrt(np.maximum(2.0 * (halves - wrong), 0.0, dtype=np.float32)) * np.float32(1 - 1e-6)
+        return np.asarray(np.maximum(found - self.lost, 0.0), np.float32)
 
     def at_most(self, halves: Float, wrong: Float) -> Float:
         """Return the largest distances that `halves` may mean."""
         if self.metric != "euclidean":
             return halves
-        found: Float = np.sqrt(np.maximum(2.0 * (halves + wrong), 0.0, dtype=np.float32)) * np.float32(1 + 1e-6)
-        return found
+        found = np.sqrt(np.maximum(2.0 * (halves + wrong), 0.0, dtype=np.float32)) * np.float32(1 + 1e-6)
+        return np.asarray(found + self.lost, np.float32)
 
     def halves_up_to(self, distance: Float, wrong: Float) -> Float:
         """Return [row] the largest of `halves` that may mean a distance of at most `distance` [row]."""
         if self.metric != "euclidean":
             return distance
-        return (0.5 * distance.astype(np.float64) ** 2 * (1 + 1e-6) + wrong * (1 + 1e-6)).astype(np.float32)
+        farthest = np.square(distance.astype(np.float64) + self.lost)
+        return ((0.5 * farthest + wrong) * (1 + 1e-6)).astype(np.float32)
 
     def distance(self, first: Index, second: Index) -> Float:
         """Return [pair] the exact distance, rounded to float32."""
-        n_features = self.given.shape[1]
-        ends = np.arange(0, len(first), max(_FEWEST_PAIRS, BLOCK // max(1, n_features)))[1:]
-        pairs = np.split(first, ends), np.split(second, ends)
-        if len(first) * n_features < _SHARED:
-            return np.concatenate([self._measured(*part) for part in zip(*pairs, strict=True)])
         import torch
 
+        n_features = max(1, self.given.shape[1])
+        if len(first) * n_features < _SHARED:
+            return self._measured(first, second)
+        found = self._multiplied(first, second) if len(self.begin) > 1 else np.full(len(first), np.nan, np.float32)
+        left = np.flatnonzero(np.isnan(found))
+        ends = np.arange(0, len(left), max(_FEWEST_PAIRS, BLOCK // n_features))[1:]
         with ThreadPoolExecutor(torch.get_num_threads()) as threads:
-            return np.concatenate(list(threads.map(self._measured, *pairs)))
+            parts = threads.map(self._measured, np.split(first[left], ends), np.split(second[left], ends))
+            found[left] = np.concatenate(list(parts))
+        return found
+
+    def _multiplied(self, first: Index, second: Index) -> Float:
+        """Return [pair] the exact distance where products in double precision say it for sure, NaN elsewhere.
+
+        They are used where the rows of a cell occur again and again, and are then read from the cache of a core.
+        """
+        import torch
+
+        found = np.full(len(first), np.nan, np.float32)
+        size = np.diff(self.begin)
+        cell = np.repeat(np.arange(len(size)), size)
+        own = cell[first]
+        inside = np.flatnonzero(own == cell[second])
+        inside = inside[np.argsort(own[inside], kind="stable")]
+        count = np.bincount(own[inside], minlength=len(size))
+        end = np.cumsum(count)
+        held = torch.empty(int(size.max(initial=0)), self.given.shape[1], dtype=torch.float64)
+        for one in np.flatnonzero(count >= _OFTEN * size).tolist():
+            start, stop = self.begin[one], self.begin[one + 1]
+            table = held[: stop - start].copy_(torch.from_numpy(self.given[self.number[start:stop]]))
+            table -= table[0].clone()
+            pairs = inside[end[one] - count[one] : end[one]]
+            found[pairs] = _by_products(table, first[pairs] - start, second[pairs] - start)
+        return found
 
     def _measured(self, first: Index, second: Index) -> Float:
-        apart = self.given[self.number[first]]
+        apart = self.given[self.number[first]].astype(np.float64)
         apart -= self.given[self.number[second]]
         if self.metric == "euclidean":
-            apart = apart.astype(np.float64)
             return np.asarray(np.sqrt(np.einsum("ij,ij->i", apart, apart)), np.float32)
         np.abs(apart, out=apart)
         if self.metric == "manhattan":
-            return np.asarray(apart.sum(axis=1, dtype=np.float64), np.float32)
+            return np.asarray(apart.sum(axis=1), np.float32)
         return np.asarray(apart.max(axis=1, initial=0), np.float32)
+
+
+def _by_products(table: Tensor, first: Index, second: Index) -> Float:
+    """Return [pair] the distance between rows of `table`, rounded to float32; NaN where its rounding is not sure.
+
+    What a product in double precision loses is bounded for certain: it is far less than float32 can tell.
+    """
+    import torch
+
+    n, n_features = table.shape
+    order = np.argsort(first * n + second)
+    first, second = first[order], second[order]
+    begin = np.append(0, np.cumsum(np.bincount(first, minlength=n)))
+    nothing = torch.zeros(len(order), dtype=torch.float64)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # torch calls its sparse tensors beta
+        wanted = torch.sparse_csr_tensor(
+            torch.from_numpy(begin), torch.from_numpy(second), nothing, (n, n), check_invariants=False
+        )
+    product = torch.sparse.sampled_addmm(wanted, table, table.T).values().numpy()
+    square = np.vecdot(table.numpy(), table.numpy())
+    length = np.sqrt(square)
+    wrong = (n_features + 8) * 2.0**-52 * np.square(length[first] + length[second])
+    apart = square[first] + square[second] - 2.0 * product
+    least, most = (np.sqrt(np.maximum(end, 0.0)).astype(np.float32) for end in (apart - wrong, apart + wrong))
+    found = np.empty(len(order), np.float32)
+    found[order] = np.where(least == most, least, np.float32("nan"))
+    return found

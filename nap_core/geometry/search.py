@@ -77,9 +77,10 @@ class Search:
         self.half_precision: HalfPrecision | None = None
         if metric == "euclidean" and n >= FEWEST:
             self.number, self.begin, self.is_bounded = cells(rows.product, rows.half_there)
-            self.rows = rows.in_order(self.number)
+            self.rows = rows.in_order(self.number, self.begin)
             self.center, between, apart, wrong = centers(self.rows, self.begin, self.is_bounded)
             self.least = bounds(self.center, between, apart, wrong, self.begin, self.is_bounded)
+            np.maximum(self.least - self.rows.lost, 0.0, out=self.least)
             if apart.device.type == "cpu" and is_fast():
                 self.half_precision = HalfPrecision(self.rows, self.begin, self.center, apart, wrong)
         else:
@@ -166,6 +167,8 @@ class Search:
     def _look(self, rows: Index, cell: int, reach: Float, found: Lists) -> None:
         """Look for neighbours of `rows`, none farther than `reach` [row], among the rows of another cell."""
         half, wrong = self.rows.halves_around(self.center[cell], rows, self._inside(cell))
+        if not self.is_bounded[cell]:
+            half, wrong = self._measured(rows, cell, reach, half, wrong)
         value = half.amin(1).cpu().numpy()
         bound = self.rows.at_least(value, wrong)
         self.least[rows, cell] = np.maximum(self.least[rows, cell], bound)
@@ -173,6 +176,17 @@ class Search:
         some = np.flatnonzero(bound <= reach)
         if len(some):
             found.add(rows[some], taken(half, some), wrong[some], int(self.begin[cell]))
+
+    def _measured(self, rows: Index, cell: int, reach: Float, half: Tensor, wrong: Float) -> tuple[Tensor, Float]:
+        """Return `half` and `wrong` with what may lie within `reach` measured: strays are near to no centre."""
+        import torch
+
+        found = half.cpu().numpy()
+        row, column = np.nonzero(found <= self.rows.halves_up_to(reach, wrong)[:, None])
+        found -= wrong[:, None]
+        found[row, column] = 0.5 * np.square(self.rows.distance(rows[row], column + self.begin[cell]))
+        farthest = np.minimum(reach, 2 * self.rows.longest)
+        return torch.from_numpy(found).to(half.device), np.float32(2.0**-22) * np.square(farthest)
 
     def _look_all(self, rows: Index, k: int) -> Lists:
         """Look for neighbours of `rows` among all rows."""

@@ -116,22 +116,25 @@ class Growth:
         self.component = np.arange(len(core)) if component is None else component
         self.edges = _Edges(len(core))
 
-    def grow(self) -> Index:
-        """Return the edges [edge, 2] that join all components."""
+    def grow(self) -> tuple[Index, Float]:
+        """Return the edges [edge, 2] that join all components, and how long each is."""
         from scipy.sparse import coo_matrix
         from scipy.sparse.csgraph import connected_components
 
-        place = np.argsort(self.search.number)
-        found, n_components = np.empty((0, 2), np.int64), int(self.component.max()) + 1
+        n, place = len(self.core), np.argsort(self.search.number)
+        found, apart = [np.empty((0, 2), np.int64)], [np.empty(0, np.float32)]
+        n_components = int(self.component.max()) + 1
         while n_components > 1:
             chosen = self._first_edges(n_components)
-            new = np.unique(np.stack([self.edges.low[chosen], self.edges.high[chosen]], axis=1), axis=0)
-            ends = self.component[place[new]]
-            links = coo_matrix((np.ones(len(new), np.int8), ends.T), shape=(n_components, n_components))
+            low, high = self.edges.low[chosen], self.edges.high[chosen]
+            _, once = np.unique(low * n + high, return_index=True)  # an edge may be the first of both its ends
+            found.append(np.stack([low[once], high[once]], axis=1))
+            apart.append(self.edges.plain[chosen[once]])
+            ends = self.component[place[found[-1]]]
+            links = coo_matrix((np.ones(len(ends), np.int8), ends.T), shape=(n_components, n_components))
             n_components, joined = connected_components(links, directed=False)
             self.component = joined.astype(np.int64)[self.component]
-            found = np.concatenate([found, new])
-        return found
+        return np.concatenate(found), np.concatenate(apart)
 
     def _first_edges(self, n_components: int) -> Index:
         """Return components whose first edge out is known for sure."""
@@ -279,9 +282,7 @@ def spanning_tree(
     search = Search(values, metric, on)
     near, plain = search.nearest(min_samples + _MORE)
     core = core_distance(near, plain, count[search.number], min_samples)
-    edges = Growth(search, core, near, plain).grow()
-    place = np.argsort(search.number)
-    core, first, second = core[place], place[edges[:, 0]], place[edges[:, 1]]
-    plain = search.rows.distance(first, second)
+    edges, plain = Growth(search, core, near, plain).grow()
+    core = core[np.argsort(search.number)]
     weight = np.maximum(plain, core[edges].max(axis=1))
     return with_copies(edges, weight, plain, core, group)

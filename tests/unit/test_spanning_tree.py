@@ -6,15 +6,18 @@ import itertools
 
 import numpy as np
 import pytest
+from scipy.spatial.distance import cdist
+from torch import Tensor
 
 from nap_core.configs import METRICS
-from nap_core.geometry import search
+from nap_core.geometry import lists, search
 from nap_core.geometry.cells import cells, centers
 from nap_core.geometry.half_precision import HalfPrecision
 from nap_core.geometry.neighbors import nearest, nearest_among, pairwise
 from nap_core.geometry.ordering import distinct_rows
 from nap_core.geometry.products import Rows
 from nap_core.geometry.spanning_tree import grown_tree, spanning_tree
+from nap_core.types import Float
 
 
 def blobs(n: int = 240, n_features: int = 20, seed: int = 0) -> np.ndarray:
@@ -170,21 +173,24 @@ def test_half_precision_is_wrong_by_no_more_than_it_says(shape):
     }[shape]().astype(np.float32)
     found = Rows(values, on="cpu")
     order, begin, is_bounded = cells(found.product, found.half_there)
-    rows = found.in_order(order)
+    rows = found.in_order(order, begin)
     center, _, apart, wrong = centers(rows, begin, is_bounded)
     half_precision = HalfPrecision(rows, begin, center, apart, wrong)
-    true = 0.5 * pairwise(values[order].astype(np.float64)).astype(np.float64) ** 2
+    true = cdist(values[order], values[order])
     some = np.sort(random.choice(900, 120, replace=False))
+
+    def holds(found: tuple[Tensor, Float], columns: slice) -> bool:
+        half, off = found[0].numpy(), found[1][:, None]
+        return bool(
+            ((rows.at_least(half, off) <= true[some, columns]) & (true[some, columns] <= rows.at_most(half, off))).all()
+        )
+
     for cell in range(len(center)):
-        for half, off in (
-            half_precision.halves(some, cell),
-            rows.halves(some, slice(begin[cell], begin[cell + 1])),
-            rows.halves_around(center[cell], some, slice(begin[cell], begin[cell + 1])),
-        ):
-            error = np.abs(half.numpy() - true[some, begin[cell] : begin[cell + 1]])
-            assert (error <= off[:, None] + 1e-6 * true.max()).all()
-    half, off = half_precision.halves_to_all(some)
-    assert (np.abs(half.numpy() - true[some]) <= off[:, None] + 1e-6 * true.max()).all()
+        inside = slice(begin[cell], begin[cell + 1])
+        assert holds(half_precision.halves(some, cell), inside)
+        assert holds(rows.halves(some, inside), inside)
+        assert holds(rows.halves_around(center[cell], some, inside), inside)
+    assert holds(half_precision.halves_to_all(some), slice(None))
 
 
 def test_leaders_within_one_group_share_its_cell():
@@ -197,6 +203,44 @@ def test_leaders_within_one_group_share_its_cell():
     assert is_bounded.all()
     assert sorted(np.diff(begin).tolist()) == [400] * 6
     assert all(len(np.unique(group[order[first:last]])) == 1 for first, last in itertools.pairwise(begin))
+
+
+def test_small_groups_have_a_cell_each():
+    random = np.random.default_rng(7)
+    group = random.permutation(np.arange(6_000) % 150)
+    values = (5 * random.normal(size=(150, 64))[group] + random.normal(size=(6_000, 64))).astype(np.float32)
+    rows = Rows(values, on="cpu")
+    order, begin, _ = cells(rows.product, rows.half_there)
+    mixed = [len(np.unique(group[order[first:last]])) for first, last in itertools.pairwise(begin)]
+    assert len(mixed) >= 150
+    assert sum(kinds > 1 for kinds in mixed) <= 5
+
+
+def test_rows_far_from_every_middle_cost_no_search_of_all(monkeypatch):
+    """On a line the last rows of a cell are strays, and products say little of how far they are from others."""
+    asked = []
+    everything = lists._with_ties
+    monkeypatch.setattr(lists, "_with_ties", lambda *given: asked.append(len(given[1])) or everything(*given))
+    line = np.outer(np.random.default_rng(8).normal(size=4_000), np.ones(64)).astype(np.float32)
+    found = search.Search(line, on="cpu")
+    near, _ = found.nearest(11)
+    place = np.argsort(np.argsort(line[found.number, 0], kind="stable"), kind="stable")
+    assert np.abs(place[near] - place[:, None]).max() <= 11
+    assert sum(asked) < 400
+
+
+@pytest.mark.parametrize("offset", [0.0, 1e4])
+def test_products_measure_what_differences_do(offset):
+    random = np.random.default_rng(9)
+    values = (offset + random.normal(size=(400, 37)) * 10.0 ** random.integers(-6, 3, size=(400, 1))).astype(np.float32)
+    values[7] = values[8]
+    rows = Rows(values, on="cpu").in_order(random.permutation(400), np.arange(0, 500, 100))
+    first, second = np.divmod(np.arange(160_000), 400)
+    by_products = rows._multiplied(first, second)
+    sure = np.isfinite(by_products)
+    assert sure[first // 100 == second // 100].mean() > 0.9
+    assert not sure[first // 100 != second // 100].any()
+    np.testing.assert_array_equal(by_products[sure], rows._measured(first[sure], second[sure]))
 
 
 @pytest.mark.parametrize("metric", METRICS)
