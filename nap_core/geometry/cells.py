@@ -53,11 +53,11 @@ def plain_cells(n: int) -> Index:
 
 
 def _leaders(rows: Tensor, half: Tensor) -> Tensor:
-    """Return the nearest leader of each row; they are drawn, joined and moved to their middles on half of the rows."""
+    """Return the nearest leader of each row; they are drawn, joined and moved to their middles on a third of them."""
     import torch
 
     random = np.random.default_rng(0)
-    some = random.permutation(len(rows))[: max(len(rows) // 2, _EVEN)]
+    some = random.permutation(len(rows))[: max(len(rows) // 3, _EVEN)]
     rows_there, half_there = taken(rows, some), taken(half, some)
     n_drawn = -(-len(rows) // _PER_DRAWN // _EVEN) * _EVEN
     far, nearest = _nearest(rows_there, half_there, rows_there[:n_drawn])
@@ -77,7 +77,7 @@ def _leaders(rows: Tensor, half: Tensor) -> Tensor:
     center, leader = _middles(rows_there, nearest if far.sum() < _WORTH * left else usual)
     cell, _, _ = _joined(rows_there, center, leader)
     center, cell = _middles(rows_there, torch.from_numpy(cell).to(rows.device))
-    large = np.flatnonzero(np.bincount(cell) >= _SMALLEST // 2)
+    large = np.flatnonzero(np.bincount(cell) >= _SMALLEST // 3)
     return _nearest(rows, half, taken(center, large) if len(large) else center)[1]
 
 

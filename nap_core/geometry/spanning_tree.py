@@ -160,10 +160,9 @@ class Growth:
 
     def _offer(self, row: Index, other: Index, plain: Float) -> None:
         weight = np.maximum(plain, np.maximum(self.core[row], self.core[other]))
-        number = self.search.number
-        inside = np.concatenate([self.component[row], self.component[other]])
-        weight, plain = np.tile(weight, 2), np.tile(plain, 2)
-        self.edges.offer(inside, weight, plain, np.tile(number[row], 2), np.tile(number[other], 2))
+        ends = self.search.number[row], self.search.number[other]
+        for inside in (row, other):
+            self.edges.offer(self.component[inside], weight, plain, *ends)
 
     def _look(self, is_open: NDArray[np.bool_]) -> None:
         """Find the first edges of open components among all rows: first where each most likely is, then all around."""
@@ -215,7 +214,7 @@ class Growth:
         first, last = search.begin[cell], search.begin[cell + 1]
         half, wrong = search.halves(row, cell)
         own, there = self.component[row], self.component[first:last]
-        if np.isin(there, own).any():
+        if (there != there[0]).any() or (own == there[0]).any():
             half.masked_fill_(torch.from_numpy(own[:, None] == there).to(half.device), torch.inf)
         value = half.amin(1).cpu().numpy()
         search.least[row, cell] = np.maximum(search.least[row, cell], search.rows.at_least(value, wrong))
