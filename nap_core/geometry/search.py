@@ -208,8 +208,11 @@ class Search:
     def look_back(self, half: Tensor, wrong: Float, rows: Index, cell: int) -> None:
         """Learn from `half` [row, row of the cell] how far at least the rows of the cell are from the cells of `rows`.
 
-        Infinite where a distance does not matter, in both directions. `rows` ascend.
+        Infinite where a distance does not matter, in both directions. `rows` ascend; few of them would say little, as
+        the rest of their cells bounds what is learnt.
         """
+        if len(rows) < _MANY:
+            return
         own = self.cell_of[rows]
         run = np.flatnonzero(np.diff(own, prepend=-1))
         cells = own[run]
