@@ -2,14 +2,12 @@
 
 import streamlit as st
 
+from nap_core.environment import prepare_environment
 from nap_core.errors import NapError
-from nap_core.memory import take_large_pages
-from nap_core.threads import sleep_while_waiting
 from nap_core.ui.frame import PAGE_STYLE, behind_the_page, frame
 from nap_core.ui.resources import show_error
 
-sleep_while_waiting()
-take_large_pages()
+prepare_environment()
 st.set_page_config(page_title="Neural activation patterns", layout="wide")
 st.html(PAGE_STYLE)
 page = st.navigation(

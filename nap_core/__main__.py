@@ -7,15 +7,13 @@ import warnings
 
 from nap_core.command_line import parser
 from nap_core.commands import COMMANDS
+from nap_core.environment import prepare_environment
 from nap_core.errors import NapError
-from nap_core.memory import take_large_pages
-from nap_core.threads import sleep_while_waiting
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Run a command; return the exit status: 0, or 2 with a sentence on the standard error."""
-    sleep_while_waiting()
-    take_large_pages()
+    prepare_environment()
     options = parser().parse_args(arguments)
     try:
         with warnings.catch_warnings():

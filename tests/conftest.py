@@ -8,11 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from nap_core.memory import take_large_pages
-from nap_core.threads import sleep_while_waiting
+from nap_core.environment import prepare_environment
 
-sleep_while_waiting()
-take_large_pages()
+prepare_environment()
 SHARED = Path(__file__).resolve().parents[2] / "shared" / "data"
 
 

@@ -9,7 +9,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
 ORDER = (
-    *("errors", "types", "configs", "keys", "store", "threads", "memory"),
+    *("errors", "types", "configs", "keys", "store", "environment"),
     "inputs",
     *("activations", "geometry"),
     *("patterns", "embedding", "flows", "flow_statistics", "explain"),

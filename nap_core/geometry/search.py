@@ -112,6 +112,8 @@ class Search:
         for cell in np.flatnonzero(self.is_bounded).tolist():
             self._look_inside(cell, found)
         wide = self._look_around(found, k, self._look_beside(found, k))
+        if not len(wide):
+            return settled(self.rows, np.arange(n), self._halves_to_all, found, k, self.number)
         narrow = np.setdiff1d(np.arange(n), wide)
         near, distance = np.empty((n, k), np.int64), np.empty((n, k), np.float32)
         for rows, lists in ((narrow, found.of(narrow)), (wide, self._look_all(wide, k))):
@@ -123,9 +125,7 @@ class Search:
         rows = self._inside(cell)
         half, wrong = self.rows.halves_around(self.center[cell], rows, rows)
         half.fill_diagonal_(float("inf"))
-        self.least[rows, cell] = np.maximum(
-            self.least[rows, cell], self.rows.at_least(half.amin(1).cpu().numpy(), wrong)
-        )
+        self.learn(rows, cell, self.rows.at_least(half.amin(1).cpu().numpy(), wrong))
         found.put(rows, half, wrong, rows.start)
 
     def _look_beside(self, found: Lists, k: int) -> NDArray[np.bool_]:
@@ -171,7 +171,7 @@ class Search:
             half, wrong = self._measured(rows, cell, reach, half, wrong)
         value = half.amin(1).cpu().numpy()
         bound = self.rows.at_least(value, wrong)
-        self.least[rows, cell] = np.maximum(self.least[rows, cell], bound)
+        self.learn(rows, cell, bound)
         found.beyond[rows] = np.minimum(found.beyond[rows], np.where(bound > reach, value - wrong, np.inf))
         some = np.flatnonzero(bound <= reach)
         if len(some):
@@ -197,13 +197,16 @@ class Search:
             part = rows[start : start + step]
             half, wrong = self._halves_to_all(part)
             half[np.arange(len(part)), part] = np.inf
-            bound = self.rows.at_least(least_by_cell(half, self.size), wrong[:, None])
-            self.least[part] = np.maximum(self.least[part], bound)
+            self.learn(part, slice(None), self.rows.at_least(least_by_cell(half, self.size), wrong[:, None]))
             found.put(slice(start, start + step), half, wrong, 0)
         return found
 
     def _inside(self, cell: int) -> slice:
         return slice(int(self.begin[cell]), int(self.begin[cell + 1]))
+
+    def learn(self, rows: Index | slice, cells: Index | slice | int, least: Float) -> None:
+        """Keep that `rows` are at least so far from all rows of `cells`."""
+        self.least[rows, cells] = np.maximum(self.least[rows, cells], least)
 
     def look_back(self, half: Tensor, wrong: Float, rows: Index, cell: int) -> None:
         """Learn from `half` [row, row of the cell] how far at least the rows of the cell are from the cells of `rows`.
@@ -220,7 +223,7 @@ class Search:
         value = np.minimum.reduceat(half.cpu().numpy(), run, axis=0).T
         bound = self.rows.at_least(value, wrong.max(initial=np.float32(0)))
         left = self._left_out(rows, cells, np.diff(np.append(run, len(rows))), cell)
-        self.least[there, cells] = np.maximum(self.least[there, cells], np.minimum(bound, left))
+        self.learn(there, cells, np.minimum(bound, left))
 
     def _left_out(self, rows: Index, cells: Index, count: Index, cell: int) -> Float:
         """Return [cell of `cells`] how far at least those of its rows that are not among `rows` are from a cell."""

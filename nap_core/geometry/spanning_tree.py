@@ -217,7 +217,7 @@ class Growth:
         if (there != there[0]).any() or (own == there[0]).any():
             half.masked_fill_(torch.from_numpy(own[:, None] == there).to(half.device), torch.inf)
         value = half.amin(1).cpu().numpy()
-        search.least[row, cell] = np.maximum(search.least[row, cell], search.rows.at_least(value, wrong))
+        search.learn(row, cell, search.rows.at_least(value, wrong))
         order = np.lexsort((value, own))
         some = order[np.unique(own[order], return_index=True)[1]]
         some = some[np.isfinite(value[some])]

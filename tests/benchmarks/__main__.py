@@ -7,8 +7,7 @@ import sys
 from importlib import import_module
 from pathlib import Path
 
-from nap_core.memory import take_large_pages
-from nap_core.threads import sleep_while_waiting
+from nap_core.environment import prepare_environment
 
 HERE = Path(__file__).parent
 
@@ -28,8 +27,7 @@ def main(arguments: list[str]) -> None:
     if not arguments or arguments[0] not in found:
         listed = "\n".join(f"  {name:12} {line}" for name, line in found.items())
         sys.exit(f"usage: python -m tests.benchmarks NAME [options]\n\n{listed}")
-    sleep_while_waiting()
-    take_large_pages()
+    prepare_environment()
     import_module(f"tests.benchmarks.{arguments[0]}").main(arguments[1:])
 
 

@@ -18,10 +18,10 @@ from statistics import median
 from typing import Any
 
 from tests.browser.conftest import ARGUMENTS, served
+from tests.browser.rest import settled
 
 LAYERS = ("stage1", "stage2", "stage3", "stage4", "features", "logits")
 PAGES = ("Patterns", "Map", "Flows", "Selection", "Overview")
-SETTLED = "() => !document.querySelector('[data-testid=stStatusWidget],[data-testid=stSkeleton]')"
 
 
 def _made(folder: Path, n_images: int) -> Path:
@@ -68,9 +68,7 @@ class _Reader:
 
     def wait(self, what: str, began: float, shown: str, argument: Any = None) -> None:
         self.page.wait_for_function(shown, arg=argument)
-        self.page.wait_for_function(SETTLED)
-        self.seconds[what].append(time.perf_counter() - began)
-        self.page.wait_for_timeout(500)
+        self.seconds[what].append(settled(self.page) - began)
         self.kilobytes[what].append(self._received)
         self._received = 0.0
 
@@ -95,7 +93,7 @@ class _Reader:
         self.wait("open a pattern", began, "() => document.body.innerText.includes('All its images')")
         self.page.get_by_role("button", name="All patterns").click()
         self.page.locator("button.open").first.wait_for()
-        self.page.wait_for_function(SETTLED)
+        settled(self.page)
         self._received = 0.0
 
     def click_flow(self, place: int) -> None:

@@ -17,8 +17,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from tests.benchmarks.pages import SETTLED
 from tests.browser.conftest import ARGUMENTS, served
+from tests.browser.rest import settled
 
 PAGES = ("", "patterns", "map", "flows", "selection")
 
@@ -58,8 +58,7 @@ def _children() -> set[int]:
 
 def _settle(page: Any) -> None:
     page.wait_for_selector("h1")
-    page.wait_for_timeout(300)
-    page.wait_for_function(SETTLED)
+    settled(page)
 
 
 def _read(pages: list[Any], address: str) -> None:

@@ -12,8 +12,8 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 ADDRESS = """
 import sys
-from nap_core.memory import take_large_pages
-take_large_pages()
+from nap_core.environment import prepare_environment
+prepare_environment()
 assert "torch" not in sys.modules
 import torch
 print(*(torch.empty(n).data_ptr() % 4096 for n in (2**20, 2**10)))
