@@ -46,7 +46,7 @@ def all_looks(study: Study, layer: str, config: ClusterConfig) -> None:
     numbers = list(there.kept)[(page - 1) * CARDS_PER_PAGE : page * CARDS_PER_PAGE]
     key = f"looks-of-{study.folder.name}-{layer}"
     notes, patterns = notes_of(study, layer, config), study.patterns(layer, config)
-    pattern_cards(study, patterns, numbers, notes, {}, there.kept, key=key, opens_look=True)
+    pattern_cards(study, patterns, numbers, notes, {}, there.kept, key=key)
 
 
 def _told(layer: str, there: Looks) -> str:

@@ -151,7 +151,4 @@ def cards(study: Study, patterns: Patterns, config: ClusterConfig) -> None:
     shown = numbers[(page - 1) * CARDS_PER_PAGE : page * CARDS_PER_PAGE]
     made = there.kept if there is not None else {}
     key = f"cards-of-{study.folder.name}-{patterns.layer}"
-    chosen = pattern_cards(study, patterns, shown, notes, sure, made, key=key)
-    if chosen is not None:
-        open_pattern(chosen)
-        st.rerun()
+    pattern_cards(study, patterns, shown, notes, sure, made, key=key, on_open=open_pattern)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -78,36 +78,37 @@ def pattern_cards(
     looks: Mapping[int, Look],
     *,
     key: str,
-    opens_look: bool = False,
-) -> int | None:
-    """Show patterns (or the noise) as cards; return the one just opened. A click on a picture opens its page.
+    on_open: Callable[[int], None] | None = None,
+) -> None:
+    """Show patterns (or the noise) as cards. A click on a picture opens its page.
 
     Parameters
     ----------
     looks
         What patterns look for, where it is kept; a click on it leads to the page of synthetic images.
-    opens_look
-        Whether a click on the card leads there as well.
+    on_open
+        What a click on the card does, before the page runs again; it leads there as well by default.
     """
 
-    def lead(event: str) -> None:
+    def lead(pattern: int) -> None:
+        set_out("maximize", {"layer": patterns.layer, "look-for": "pattern", "look-pattern": pattern})
+
+    def tell(event: str, act: Callable[[int], None]) -> None:
         pattern = (st.session_state.get(key) or {}).get(event)
         if pattern is not None:
-            set_out("maximize", {"layer": patterns.layer, "look-for": "pattern", "look-pattern": int(pattern)})
+            act(int(pattern))
 
     shown = [_card(study, patterns, n, notes.get(n, Note()), badges.get(n, ()), looks.get(n)) for n in numbers]
     result = _cards(
         key=key,
         data={"cards": shown},
-        on_opened_change=partial(lead, "opened") if opens_look else lambda: None,
+        on_opened_change=partial(tell, "opened", on_open or lead),
         on_image_change=lambda: None,
-        on_look_change=partial(lead, "look"),
+        on_look_change=partial(tell, "look", lead),
     )
     arrive()
     if (image := result.get("image")) is not None:
         open_image(study, int(image))
-    opened: int | None = result.get("opened")
-    return opened
 
 
 def _share(share: float) -> str:
