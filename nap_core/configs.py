@@ -194,7 +194,7 @@ def is_sampled(config: ClusterConfig, n_images: int) -> bool:
 
 
 _SAMPLE_AGREES = {
-    "density": "in clear groups and by 0.35 in overlapping ones, where leaving out every twentieth image changes the "
+    "density": "in clear groups and by 0.32 in overlapping ones, where leaving out every twentieth image changes the "
     "patterns, too (0.77)",
     "communities": "in clear groups, by 0.94 in overlapping ones, and by 0.2 to 0.4 where no group is clear",
 }
