@@ -15,6 +15,7 @@ Higham, Mary: A new approach to probabilistic rounding error analysis. SIAM Jour
 from __future__ import annotations
 
 import warnings
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from copy import copy
 from typing import TYPE_CHECKING, Any
@@ -170,16 +171,18 @@ class Rows:
         """Return [pair] the exact distance, rounded to float32."""
         import torch
 
-        n_features = max(1, self.given.shape[1])
-        if len(first) * n_features < _SHARED:
-            return self._measured(first, second)
+        if len(first) * self.given.shape[1] < _SHARED:
+            return self._subtracted(first, second, map)
         found = self._multiplied(first, second) if len(self.begin) > 1 else np.full(len(first), np.nan, np.float32)
         left = np.flatnonzero(np.isnan(found))
-        ends = np.arange(0, len(left), max(_FEWEST_PAIRS, BLOCK // n_features))[1:]
         with ThreadPoolExecutor(torch.get_num_threads()) as threads:
-            parts = threads.map(self._measured, np.split(first[left], ends), np.split(second[left], ends))
-            found[left] = np.concatenate(list(parts))
+            found[left] = self._subtracted(first[left], second[left], threads.map)
         return found
+
+    def _subtracted(self, first: Index, second: Index, each: Callable[..., Iterable[Float]]) -> Float:
+        """Return [pair] the exact distance, block by block."""
+        ends = np.arange(0, len(first), max(_FEWEST_PAIRS, BLOCK // max(1, self.given.shape[1])))[1:]
+        return np.concatenate(list(each(self._measured, np.split(first, ends), np.split(second, ends))))
 
     def _multiplied(self, first: Index, second: Index) -> Float:
         """Return [pair] the exact distance where products in double precision say it for sure, NaN elsewhere.
