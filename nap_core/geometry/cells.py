@@ -32,11 +32,10 @@ Index = NDArray[np.int64]
 FEWEST = 2_000
 """Rows below which cells save nothing."""
 
-_PER_DRAWN, _DRAWS = 400, 4  # rows for each leader of one draw, and draws at most
-_PER_LEADER, _MOST = (
-    25,
-    1_000,
-)  # rows for each leader, and leaders at most, where many small groups are worth more draws
+_PER_DRAWN = 400  # rows for each leader of one draw
+_DRAWS = 4  # of leaders, unless more of them find groups
+_PER_LEADER = 25  # rows at least for each leader of all draws
+_MOST = 1_000  # leaders; at most as many cells that say nothing
 _STILL = 0.9  # of the squared distances to leaders that a draw leaves, from which it is the last
 _WORTH = 0.25  # of them that more draws than usual must leave: they find groups, and do not merely part what is one
 _EVEN = 16  # columns, of which processors multiply whole lots

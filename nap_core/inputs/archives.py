@@ -30,6 +30,7 @@ _SIGNATURES = {
     b"\x28\xb5\x2f\xfd": "zstd",
 }
 _READABLE = {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA}
+# What unpacking raises; OSError is not among it, as where files are written it is the disk that fails.
 _BROKEN = (zipfile.BadZipFile, zlib.error, EOFError, ValueError, NotImplementedError, RuntimeError)
 
 
